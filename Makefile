@@ -1,0 +1,13 @@
+# One virtual environment, made on first use; no target needs root.
+PYTHON ?= python3
+PY := .venv/bin/python
+
+demo: .venv/ok ; .venv/bin/framewire demo
+test: .venv/ok ; $(PY) -m pytest
+lint: .venv/ok ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+clips: .venv/ok ; $(PY) samples/make_clips.py
+
+$(PY): ; $(PYTHON) -m venv .venv
+.venv/ok: pyproject.toml constraints.txt | $(PY)
+	$(PY) -m pip install -q -c constraints.txt -e '.[dev]' && touch $@
+.PHONY: demo test lint clips

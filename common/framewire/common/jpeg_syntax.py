@@ -1,0 +1,195 @@
+"""What the bytes of a JPEG say before any decoder sees them, and surgery on them. Pure.
+
+Marker names and layouts are those of ITU-T T.81 (the JPEG standard), annex B.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from framewire.common.errors import JpegError
+
+__all__ = ["JpegInfo", "inspect", "split_header", "trimmed", "with_header", "with_huffman_tables"]
+
+SOI, EOI, SOS, SOF0 = 0xD8, 0xD9, 0xDA, 0xC0
+DHT, DQT, DRI, COM, APP0, APP9, APP15 = 0xC4, 0xDB, 0xDD, 0xFE, 0xE0, 0xE9, 0xEF
+
+_ALLOWED = frozenset((SOF0, DHT, DQT, DRI, COM, *range(APP0, APP15 + 1)))
+_MAX_SEGMENTS = 256
+
+IDENTIFIER = b"framewire\0"
+CHUNK_BYTES = 65_000
+"""Header bytes in one APP9 segment; a segment ends at 65,535 with its length and identifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class JpegInfo:
+    """What `inspect` found."""
+
+    width: int
+    height: int
+    channels: int
+    """1 (gray) or 3."""
+    scan: int
+    """Offset of the SOS marker."""
+    huffman_tables: bool
+    """Whether the file brings its own; webcams often leave them out."""
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """(marker, offset of its 0xFF, end) of every segment up to and with SOS."""
+    size, at = len(data), 2
+    for _ in range(_MAX_SEGMENTS):
+        while at + 1 < size and data[at] == 0xFF and data[at + 1] == 0xFF:  # fill bytes
+            at += 1
+        if at + 4 > size or data[at] != 0xFF:
+            raise JpegError("not a JPEG: a marker is missing")
+        marker = data[at + 1]
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+        if end < at + 4 or end > size:
+            raise JpegError("not a JPEG: a segment runs past the end")
+        yield marker, at, end
+        if marker == SOS:
+            return
+        at = end
+    raise JpegError(f"refused JPEG: more than {_MAX_SEGMENTS} segments")
+
+
+def _frame_header(data: bytes, at: int, end: int) -> tuple[int, int, int, int]:
+    """(width, height, channels, blocks in the picture) from a SOF0 segment (T.81 B.2.2)."""
+    if end - at < 10:
+        raise JpegError("not a JPEG: its frame header is cut short")
+    precision, channels = data[at + 4], data[at + 9]
+    height = int.from_bytes(data[at + 5 : at + 7])
+    width = int.from_bytes(data[at + 7 : at + 9])
+    if precision != 8 or channels not in (1, 3):
+        raise JpegError(f"refused JPEG: {precision} bits, {channels} components; 8 bits, 1 or 3 go")
+    if not width or not height:
+        raise JpegError(f"refused JPEG: a picture of {width}x{height}")
+    if end - at != 10 + 3 * channels:
+        raise JpegError("not a JPEG: its frame header has the wrong length")
+    sampling = [(b >> 4, b & 15) for b in data[at + 11 : end : 3]]
+    if any(not (1 <= h <= 4 and 1 <= v <= 4) for h, v in sampling):
+        raise JpegError("refused JPEG: impossible sampling factors")
+    if channels == 1:
+        sampling = [(1, 1)]  # T.81 A.2.2: a scan of one component is not interleaved
+    across = -(-width // (8 * max(h for h, _ in sampling)))
+    down = -(-height // (8 * max(v for _, v in sampling)))
+    return width, height, channels, across * down * sum(h * v for h, v in sampling)
+
+
+def inspect(data: bytes, max_pixels: int) -> JpegInfo:
+    """Check the structure of a JPEG and return its facts; a few microseconds, no decoding.
+
+    Taken are baseline files (SOF0) of 8 bits and 1 or 3 components in one scan, that end in EOI and
+    have at least the bytes that their size needs: each 8x8 block costs two bits or more (one
+    Huffman code for DC, one for AC). So a few kilobytes cannot claim a giant picture, and no scan
+    can be repeated a thousand times. Everything else raises `JpegError`.
+    """
+    if data[:2] != b"\xff\xd8":
+        raise JpegError("not a JPEG: it does not begin with SOI")
+    if data[-2:] != b"\xff\xd9":
+        raise JpegError("cut JPEG: it does not end with EOI")
+    width = height = channels = blocks = 0
+    tables = False
+    for marker, at, end in _segments(data):
+        if marker == SOF0 and not channels:
+            width, height, channels, blocks = _frame_header(data, at, end)
+            if width * height > max_pixels:
+                raise JpegError(f"refused JPEG: {width}x{height} is above {max_pixels} pixels")
+        elif marker == SOS:
+            break
+        elif marker == DHT:
+            tables = True
+        elif marker == SOF0 or marker not in _ALLOWED:
+            raise JpegError(f"refused JPEG: marker FF{marker:02X}; only baseline files go")
+    if not channels:
+        raise JpegError("not a JPEG: no frame header before the scan")
+    if data[at + 4] != channels:
+        raise JpegError("refused JPEG: its components are not in one scan")
+    if len(data) - 2 - end < -(-blocks // 4):
+        raise JpegError(f"cut JPEG: too few bytes for {width}x{height}")
+    return JpegInfo(width, height, channels, at, tables)
+
+
+def trimmed(data: bytes) -> bytes:
+    """`data` up to and with its last EOI: cameras pad their buffers behind it."""
+    if data[-2:] == b"\xff\xd9":
+        return data
+    end = data.rfind(b"\xff\xd9")
+    return data[: end + 2] if end >= 0 else data
+
+
+def _insert_at(data: bytes) -> int:
+    """Offset right after SOI and, where there is one, the JFIF segment that must follow it."""
+    if data[2:4] == b"\xff\xe0":
+        return 4 + int.from_bytes(data[4:6])
+    return 2
+
+
+def with_header(jpeg: bytes, header: bytes) -> bytes:
+    """`jpeg` with `header` in APP9 segments right after SOI or JFIF; `split_header` undoes it.
+
+    The run ends with the first segment of fewer than 65,000 header bytes (an empty one if need be),
+    so that segments of the same kind that `jpeg` already had are not taken for more of it.
+    """
+    parts = []
+    for start in range(0, len(header) + 1, CHUNK_BYTES):
+        chunk = header[start : start + CHUNK_BYTES]
+        length = 2 + len(IDENTIFIER) + len(chunk)
+        parts += [b"\xff\xe9", length.to_bytes(2), IDENTIFIER, chunk]
+    at = _insert_at(jpeg)
+    return b"".join((jpeg[:at], *parts, jpeg[at:]))
+
+
+def split_header(jpeg: bytes) -> tuple[bytes | None, bytes]:
+    """(header that `with_header` put in, or None; the JPEG without it, byte for byte)."""
+    at = start = _insert_at(jpeg)
+    chunks = []
+    while jpeg[at : at + 2] == b"\xff\xe9" and jpeg[at + 4 : at + 14] == IDENTIFIER:
+        end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
+        chunks.append(jpeg[at + 14 : end])
+        at = end
+        if len(chunks[-1]) < CHUNK_BYTES:
+            return b"".join(chunks), jpeg[:start] + jpeg[at:]
+    return None, jpeg
+
+
+def _table(kind: int, counts: bytes, values: bytes) -> bytes:
+    body = bytes((kind,)) + counts + values
+    return b"\xff\xc4" + (2 + len(body)).to_bytes(2) + body
+
+
+def _ac_table(kind: int, counts: str, values: str) -> bytes:
+    return _table(kind, bytes.fromhex(counts), bytes.fromhex(values))
+
+
+# T.81 annex K.3: the "typical" tables, which Motion JPEG takes for granted where none are sent.
+_STANDARD_TABLES = b"".join(
+    (
+        _table(0x00, bytes.fromhex("00010501010101010100000000000000"), bytes(range(12))),
+        _ac_table(
+            0x10,
+            "0002010303020403050504040000017d",
+            "01020300041105122131410613516107227114328191a1082342b1c11552d1f02433627282090a161718191a"
+            "25262728292a3435363738393a434445464748494a535455565758595a636465666768696a73747576777879"
+            "7a838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6c7c8c9"
+            "cad2d3d4d5d6d7d8d9dae1e2e3e4e5e6e7e8e9eaf1f2f3f4f5f6f7f8f9fa",
+        ),
+        _table(0x01, bytes.fromhex("00030101010101010101010000000000"), bytes(range(12))),
+        _ac_table(
+            0x11,
+            "00020102040403040705040400010277",
+            "000102031104052131061241510761711322328108144291a1b1c109233352f0156272d10a162434e125f1"
+            "1718191a262728292a35363738393a434445464748494a535455565758595a636465666768696a7374757677"
+            "78797a82838485868788898a92939495969798999aa2a3a4a5a6a7a8a9aab2b3b4b5b6b7b8b9bac2c3c4c5c6"
+            "c7c8c9cad2d3d4d5d6d7d8d9dae2e3e4e5e6e7e8e9eaf2f3f4f5f6f7f8f9fa",
+        ),
+    )
+)
+
+
+def with_huffman_tables(jpeg: bytes, info: JpegInfo) -> bytes:
+    """`jpeg`, with the standard tables before its scan if it brings none."""
+    if info.huffman_tables:
+        return jpeg
+    return jpeg[: info.scan] + _STANDARD_TABLES + jpeg[info.scan :]

@@ -1,0 +1,110 @@
+"""The only hand-off between threads: bounded, its full-policy named, its drops counted."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Generic, Literal, TypeVar
+
+from framewire.common.errors import Closed
+
+__all__ = ["Mailbox", "WhenFull"]
+
+T = TypeVar("T")
+WhenFull = Literal["newest", "block"]
+
+
+class Mailbox(Generic[T]):
+    """A queue between threads that cannot grow without bound.
+
+    ``newest``: one place for each key; a new item takes the place of an older one with its key,
+    which is dropped and counted. A replaced item keeps its turn, so that a busy key starves no
+    other. ``block``: first in, first out; `put` waits until the items in the box weigh less than
+    `capacity` (an item heavier than that goes in alone).
+
+    Any number of threads may put and get. `close` ends it: puts raise `Closed`, gets hand out what
+    is left and then raise `Closed`.
+    """
+
+    def __init__(
+        self,
+        when_full: WhenFull,
+        *,
+        capacity: int = 1,
+        weight: Callable[[T], int] = lambda item: 1,
+        on_put: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._newest = when_full == "newest"
+        self._capacity = capacity
+        self._weigh = weight
+        self._on_put = on_put
+        self._items: OrderedDict[Hashable, T] = OrderedDict()
+        self._weight = 0
+        self._serial = 0
+        self._dropped = 0
+        self._closed = False
+        lock = threading.Lock()
+        self._filled = threading.Condition(lock)
+        self._emptied = threading.Condition(lock)
+
+    @property
+    def dropped(self) -> int:
+        """Items that newer ones replaced so far."""
+        return self._dropped
+
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: T, key: Hashable = None) -> T | None:
+        """Hand `item` over; return the item that it replaced (only under ``newest``)."""
+        with self._filled:
+            if not self._newest:
+                self._wait_for_room(item)
+                self._serial += 1
+                key = self._serial
+            if self._closed:
+                raise Closed("put into a closed mailbox")
+            old = self._items.get(key)
+            self._items[key] = item
+            self._weight += self._weigh(item)
+            if old is not None:
+                self._weight -= self._weigh(old)
+                self._dropped += 1
+            self._filled.notify()
+        self._on_put()
+        return old
+
+    def _wait_for_room(self, item: T) -> None:
+        weight = self._weigh(item)
+        self._emptied.wait_for(
+            lambda: self._closed or not self._items or self._weight + weight <= self._capacity
+        )
+
+    def get(self, timeout: float | None = None) -> T | None:
+        """The item whose turn it is; None after `timeout` seconds (0: at once) without one."""
+        with self._filled:
+            if not self._filled.wait_for(lambda: self._items or self._closed, timeout):
+                return None
+            if not self._items:
+                raise Closed("the mailbox was closed")
+            _, item = self._items.popitem(last=False)
+            self._weight -= self._weigh(item)
+            self._emptied.notify()
+            return item
+
+    def clear(self) -> None:
+        """Throw away what is inside, without counting it as dropped."""
+        with self._filled:
+            self._items.clear()
+            self._weight = 0
+            self._emptied.notify_all()
+
+    def close(self) -> None:
+        """Wake everybody who waits; may be called again and from any thread."""
+        with self._filled:
+            self._closed = True
+            self._filled.notify_all()
+            self._emptied.notify_all()

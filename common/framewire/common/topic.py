@@ -1,0 +1,49 @@
+r"""Topics: the names of streams, such as ``lab/cam1``.
+
+Segments of ``[A-Za-z0-9._-]`` joined by ``/``, at most 255 bytes with the ``/`` that always ends
+them on the wire. The end mark is what makes a ZeroMQ prefix subscription safe: ``lab/cam1/`` is no
+prefix of ``lab/cam10/``.
+"""
+
+import re
+
+from framewire.common.errors import TopicError
+
+__all__ = ["MAX_TOPIC_BYTES", "check_topic", "is_below", "topic_from_name", "wire_topic"]
+
+MAX_TOPIC_BYTES = 255
+"""Length limit on the wire, the closing ``/`` included."""
+
+# \Z, not $: `$` would let a topic end in a newline.
+_TOPIC = re.compile(r"\A[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")
+_FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+def check_topic(topic: str) -> str:
+    """Return `topic` without a closing ``/``; raise `TopicError` if it is none."""
+    name = topic.removesuffix("/")
+    if not _TOPIC.match(name):
+        raise TopicError(
+            f"bad topic {topic!r}: use letters, digits, '.', '_' and '-', "
+            "in parts joined by '/', as in lab/cam1"
+        )
+    if len(name) + 1 > MAX_TOPIC_BYTES:
+        raise TopicError(
+            f"topic of {len(name)} characters is too long: at most {MAX_TOPIC_BYTES - 1}"
+        )
+    return name
+
+
+def wire_topic(topic: str) -> bytes:
+    """The first message part for a checked `topic`; also its subscription prefix."""
+    return topic.encode("ascii") + b"/"
+
+
+def topic_from_name(name: str) -> str:
+    """Make a topic of one segment from a device's or file's name; never fails."""
+    return _FOREIGN.sub("-", name).strip("-.")[:64] or "stream"
+
+
+def is_below(topic: str, ancestors: tuple[str, ...]) -> bool:
+    """Whether `topic` is one of `ancestors` or lies below one; no ancestors: any topic is."""
+    return not ancestors or any(topic == a or topic.startswith(a + "/") for a in ancestors)

@@ -1,0 +1,213 @@
+"""Header and Packet <-> message parts. Pure: no socket, no thread, no clock.
+
+docs/PROTOCOL.md is the specification; tests/golden/ holds its bytes. Any bytes give a `Packet`, a
+`Status` or a `ProtocolError`, nothing else.
+"""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from framewire.common.config import DEFAULT_LIMITS, Limits
+from framewire.common.errors import MetadataError, ProtocolError, TopicError, VersionError
+from framewire.common.frame import VERSION, Header, Packet, Status
+from framewire.common.jpeg_syntax import inspect
+from framewire.common.topic import MAX_TOPIC_BYTES, check_topic, wire_topic
+
+__all__ = [
+    "check_metadata",
+    "checksum",
+    "decode",
+    "decode_header",
+    "encode",
+    "encode_header",
+    "encode_status",
+]
+
+Parts = tuple[bytes, bytes, bytes]
+"""Topic, header, payload."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Header | Status)
+
+
+class _Version(msgspec.Struct):
+    version: int = 0
+
+
+class _RawMetadata(msgspec.Struct):
+    metadata: msgspec.Raw = msgspec.Raw()
+
+
+_version_decoder = msgspec.msgpack.Decoder(_Version)
+_metadata_decoder = msgspec.msgpack.Decoder(_RawMetadata)
+
+# What msgpack input can raise in msgspec: deep nesting and bad UTF-8 are not its own errors.
+_DECODE_ERRORS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+
+
+def checksum(payload: bytes) -> int:
+    """CRC-32 of a payload, as `Header.crc32` has it."""
+    return zlib.crc32(payload)
+
+
+# -- encoding ---------------------------------------------------------------------------------
+
+
+def encode_header(header: Header, *, with_topic: bool) -> bytes:
+    """The msgpack map of `header`. Recordings keep the topic in it; a message has it in part 1."""
+    fields = {"kind": "frame", **msgspec.structs.asdict(header)}
+    if not with_topic:
+        del fields["topic"]
+    return _encoder.encode(fields)
+
+
+def encode(packet: Packet) -> Parts:
+    """The three parts of a message. `packet.topic` must be a checked topic."""
+    header = encode_header(packet.header, with_topic=False)
+    return wire_topic(packet.topic), header, packet.payload
+
+
+def encode_status(status: Status) -> Parts:
+    """The three parts of a status message, the last one empty."""
+    fields = {"kind": "status", **msgspec.structs.asdict(status)}
+    del fields["topic"]
+    return wire_topic(status.topic), _encoder.encode(fields), b""
+
+
+def check_metadata(metadata: dict[str, Any], limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
+    """Return `metadata` if the wire carries it as it is; `MetadataError` says why not."""
+    fault = _fault(metadata, limits.metadata_depth)
+    if fault:
+        raise MetadataError(f"metadata cannot be sent: {fault}")
+    try:
+        size = len(_encoder.encode(metadata))
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise MetadataError(f"metadata cannot be sent: {error}") from error
+    if size > limits.metadata_bytes:
+        raise MetadataError(
+            f"metadata of {size} bytes is too large: at most {limits.metadata_bytes}; "
+            "send large data as a topic of its own"
+        )
+    return metadata
+
+
+_SCALARS = frozenset((type(None), bool, int, float, str, bytes))
+
+
+def _fault(value: object, depth: int) -> str:
+    """Why `value` is not plain, or nothing; `depth` is how many containers may still open."""
+    kind = type(value)
+    if kind in _SCALARS:
+        return ""
+    if not isinstance(value, dict | list | tuple) or kind not in (dict, list, tuple):
+        return (
+            f"{kind.__name__} is not a plain type (None, bool, int, float, str, bytes, list, dict)"
+        )
+    if depth == 0:
+        return "it is nested too deeply"
+    if isinstance(value, dict):
+        for key in value:
+            if type(key) is not str:
+                return f"the key {key!r} is not a str"
+        value = list(value.values())
+    return next(filter(None, (_fault(item, depth - 1) for item in value)), "")
+
+
+# -- decoding ---------------------------------------------------------------------------------
+
+
+def decode(parts: Sequence[bytes], limits: Limits = DEFAULT_LIMITS) -> Packet | Status:
+    """A message from its parts, or `ProtocolError`. Cheap checks come first (see PROTOCOL.md)."""
+    if len(parts) != 3:
+        raise ProtocolError(f"a message of {len(parts)} parts instead of 3")
+    topic_part, header_part, payload = parts
+    for name, part, limit in (
+        ("topic", topic_part, MAX_TOPIC_BYTES),
+        ("header", header_part, limits.header_bytes),
+        ("payload", payload, limits.payload_bytes),
+    ):
+        if len(part) > limit:
+            raise ProtocolError(f"a {name} of {len(part)} bytes is above the limit of {limit}")
+    topic = _decode_topic(topic_part)
+    header = _decode_map(header_part, limits)
+    msgspec.structs.force_setattr(header, "topic", topic)  # nobody else has seen it yet
+    if isinstance(header, Status):
+        if payload:
+            raise ProtocolError(f"a status with a payload of {len(payload)} bytes")
+        return header
+    _check_payload(header, payload, limits)
+    return Packet(header, payload)
+
+
+def decode_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
+    """A recorded header, with its topic, or `ProtocolError`."""
+    if len(data) > limits.header_bytes:
+        raise ProtocolError(f"a header of {len(data)} bytes is above {limits.header_bytes}")
+    header = _decode_map(data, limits)
+    if not isinstance(header, Header):
+        raise ProtocolError("a recorded header is not of the kind 'frame'")
+    try:
+        check_topic(header.topic)
+    except TopicError as error:
+        raise ProtocolError(str(error)) from None
+    return header
+
+
+def _decode_topic(part: bytes) -> str:
+    if not part.endswith(b"/"):
+        raise ProtocolError(f"a topic without its closing '/': {part[:64]!r}")
+    try:
+        return check_topic(part[:-1].decode("ascii"))
+    except (UnicodeDecodeError, TopicError):
+        raise ProtocolError(f"a topic outside the grammar: {part[:64]!r}") from None
+
+
+def _decode_map(data: bytes, limits: Limits) -> Header | Status:
+    try:
+        header: Header | Status = _decoder.decode(data)
+    except _DECODE_ERRORS as error:
+        raise _header_error(data, error) from None
+    if isinstance(header, Header) and header.metadata:
+        _check_received_metadata(header.metadata, data, limits)
+    return header
+
+
+def _header_error(data: bytes, error: Exception) -> ProtocolError:
+    """A later version may have changed anything else, so its number is looked at by itself."""
+    try:
+        version = _version_decoder.decode(data).version
+    except _DECODE_ERRORS:
+        version = 0
+    if version > VERSION:
+        return VersionError(
+            f"the sender speaks protocol version {version}, this framewire knows {VERSION}: "
+            "update this side"
+        )
+    return ProtocolError(f"a header that cannot be read: {error}")
+
+
+def _check_received_metadata(metadata: dict[str, Any], data: bytes, limits: Limits) -> None:
+    fault = _fault(metadata, limits.metadata_depth)
+    if fault:
+        raise ProtocolError(f"refused metadata: {fault}")
+    if len(data) > limits.metadata_bytes:  # only then can a part of it be too large
+        size = len(_metadata_decoder.decode(data).metadata)
+        if size > limits.metadata_bytes:
+            raise ProtocolError(f"metadata of {size} bytes is above {limits.metadata_bytes}")
+
+
+def _check_payload(header: Header, payload: bytes, limits: Limits) -> None:
+    if header.width * header.height > limits.picture_pixels:
+        raise ProtocolError(f"a picture of {header.width}x{header.height} is above the limit")
+    shape = (header.width, header.height, header.channels)
+    if header.codec == "jpeg":
+        info = inspect(payload, limits.picture_pixels)
+    elif len(payload) != header.width * header.height * header.channels:
+        raise ProtocolError(f"{len(payload)} raw bytes are not a picture of {shape}")
+    if zlib.crc32(payload) != header.crc32:
+        raise ProtocolError("a payload was damaged on its way: its CRC-32 differs")
+    if header.codec == "jpeg" and shape != (info.width, info.height, info.channels):
+        raise ProtocolError(f"header and picture disagree: {shape} and {info}")
