@@ -15,7 +15,7 @@ os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 try:
-    import cv2 as cv2
+    import cv2
 except ImportError as error:  # a slim machine without the libraries that cv2 links to
     raise FramewireError(
         f"OpenCV does not load on this machine ({error}); on Debian and Ubuntu: "

@@ -192,7 +192,11 @@ class Publisher(_Socket):
     """An XPUB socket: fans messages out, and tells who listens to what."""
 
     def __init__(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint]) -> None:
-        options = {**_XPUB, zmq.SNDHWM: SEND_MARK_PER_TOPIC, zmq.SNDBUF: BUFFER_BYTES}
+        options: dict[int, int] = {
+            **_XPUB,
+            zmq.SNDHWM: SEND_MARK_PER_TOPIC,
+            zmq.SNDBUF: BUFFER_BYTES,
+        }
         super().__init__(zmq.XPUB, options, (*bind, *connect))
         self.endpoints = self._attach(bind, connect)
 
@@ -236,7 +240,7 @@ class Subscriber(_Socket):
         prefixes: Sequence[bytes],
         max_message_bytes: int,
     ) -> None:
-        options = {
+        options: dict[int, int] = {
             zmq.RCVHWM: RECEIVE_MARK,
             zmq.RCVBUF: BUFFER_BYTES,
             zmq.MAXMSGSIZE: max_message_bytes,

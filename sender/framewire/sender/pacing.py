@@ -1,0 +1,55 @@
+"""When the frames of a file are due. Pure: the time is an argument."""
+
+from framewire.common.clock import NS
+from framewire.common.errors import UsageError
+
+__all__ = ["Pacer", "Thinner"]
+
+
+class Pacer:
+    """Maps media time to the monotonic clock, at `speed` times the original pace.
+
+    Where the player falls behind by more than `patience_ns` (a slow disk, a stopped process), the
+    rest of the schedule moves with it: a file is slowed, never skipped, and ages do not pile up.
+    Speed 0 means as fast as possible: everything is due at once.
+    """
+
+    def __init__(self, speed: float = 1.0, patience_ns: int = NS // 5) -> None:
+        if not 0 <= speed <= 1000:
+            raise UsageError(f"speed {speed} is not possible: use 0 (as fast as possible) to 1000")
+        self._speed = speed
+        self._patience_ns = patience_ns
+        self._anchor: tuple[int, int] | None = None  # media time, monotonic time
+
+    def due_ns(self, media_ns: int, now_ns: int) -> int:
+        """Monotonic time at which the frame of `media_ns` is due; the first is due at once."""
+        if not self._speed:
+            return now_ns
+        if self._anchor is None:
+            self._anchor = media_ns, now_ns
+        media, start = self._anchor
+        due = start + round((media_ns - media) / self._speed)
+        if now_ns - due > self._patience_ns:
+            self._anchor, due = (media_ns, now_ns), now_ns
+        return due
+
+
+class Thinner:
+    """Lets at most `fps` frames a second of media time through; None: all."""
+
+    def __init__(self, fps: float | None) -> None:
+        if fps is not None and not 0 < fps <= 1000:
+            raise UsageError(f"{fps} frames a second are not possible: above 0, up to 1000")
+        self._period_ns = round(NS / fps) if fps else 0
+        self._next_ns: int | None = None
+
+    def keep(self, media_ns: int) -> bool:
+        """Whether the frame at `media_ns` is one of those to show."""
+        if not self._period_ns:
+            return True
+        due = media_ns if self._next_ns is None else self._next_ns
+        # A camera's "30 fps" wanders by a millisecond or two; an eighth of a period is on time.
+        if media_ns < due - self._period_ns // 8:
+            return False
+        self._next_ns = max(due, media_ns - self._period_ns) + self._period_ns
+        return True

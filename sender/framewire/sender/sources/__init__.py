@@ -1,0 +1,84 @@
+"""Sources, and the one table that finds them. To add one: a file, its test, a row here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from framewire.common.errors import SourceError, UsageError
+from framewire.sender.sources.source import Source, SourceOptions
+
+__all__ = ["SOURCES", "Source", "SourceOptions", "open_source"]
+
+
+def _is_image_place(spec: str) -> bool:
+    from framewire.sender.sources.images import IMAGE_SUFFIXES
+
+    path = Path(spec)
+    is_glob = not path.exists() and any(mark in spec for mark in "*?[")
+    return path.is_dir() or is_glob or path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _is_recording(spec: str) -> bool:
+    from framewire.common.container import is_recording
+
+    return is_recording(Path(spec))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """A row: which specs it takes, and what opens them, loaded only then."""
+
+    takes: Callable[[str], bool]
+    opener: str
+
+
+SOURCES = (
+    _Kind(
+        lambda spec: spec.isdecimal() or spec.startswith("camera:"),
+        "framewire.sender.sources.camera:CameraSource",
+    ),
+    _Kind(
+        lambda spec: spec.startswith("pattern:"),
+        "framewire.sender.sources.pattern:PatternSource",
+    ),
+    _Kind(
+        lambda spec: spec.startswith(("rtsp://", "rtsps://", "http://", "https://")),
+        "framewire.sender.sources.network:open_url",
+    ),
+    _Kind(_is_image_place, "framewire.sender.sources.images:ImagesSource"),
+    _Kind(_is_recording, "framewire.sender.sources.recording:RecordingSource"),
+    _Kind(lambda spec: True, "framewire.sender.sources.video:VideoSource"),
+)
+"""Asked in this order; the first that takes a spec opens it."""
+
+
+def open_source(
+    spec: str,
+    *,
+    loop: bool = False,
+    speed: float = 1.0,
+    start: float = 0.0,
+    fps: float | None = None,
+    size: tuple[int, int] | None = None,
+) -> Source:
+    """Open a source of frames.
+
+    `spec` is ``camera:0``, ``camera:NAME`` or ``0``; a video file; a recording; a folder or glob of
+    images; an ``rtsp://`` or ``http://`` URL; or ``pattern:WxH@FPS``. Files play at the pace of
+    their own time stamps, `speed` times as fast (0: as fast as they are taken), from `start`
+    seconds on, and again if `loop`. `fps` thins to at most so many frames a second; for images it
+    is the rate. `size` (width, height) is asked of a camera; elsewhere `Sender(size=...)` scales.
+
+    Raises `UsageError` for options that make no sense with it, `SourceError` if it cannot be opened.
+    """
+    options = SourceOptions(loop=loop, speed=speed, start=start, fps=fps, size=size)
+    kind = next(kind for kind in SOURCES if kind.takes(spec))
+    if kind is SOURCES[-1] and not Path(spec).exists():
+        if "://" in spec:
+            raise UsageError(f"unknown source {spec!r}: URLs begin with rtsp:// or http://")
+        raise SourceError(f"no such file: {spec} (and no camera, pattern: or URL by that name)")
+    module, _, name = kind.opener.partition(":")
+    opener = cast(Callable[[str, SourceOptions], Source], getattr(import_module(module), name))
+    return opener(spec, options)

@@ -1,0 +1,58 @@
+"""Still images: a folder, or a glob such as ``shots/*.png``, shown one after the other."""
+
+import glob
+import re
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from framewire.common.errors import SourceError
+from framewire.common.frame import Frame
+from framewire.common.opencv import cv2
+from framewire.common.topic import topic_from_name
+from framewire.sender.sources.playback import Playback
+from framewire.sender.sources.source import Source, SourceOptions, picture_header
+
+__all__ = ["IMAGE_SUFFIXES", "ImagesSource"]
+
+IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+_DEFAULT_FPS = 10.0
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Sort key that puts shot9 before shot10."""
+    return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", path.name)]
+
+
+class ImagesSource(Source):
+    """The images of a folder or glob in the order of their names, `fps` a second (default 10)."""
+
+    takes = frozenset({"loop", "speed", "fps"})
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        where = Path(spec)
+        found = where.iterdir() if where.is_dir() else map(Path, glob.glob(spec))
+        self._paths = sorted(
+            (path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()),
+            key=_natural,
+        )
+        if not self._paths:
+            known = " ".join(sorted(IMAGE_SUFFIXES))
+            raise SourceError(f"no images in {spec}: looked for {known}")
+        folder = where if where.is_dir() else self._paths[0].parent
+        super().__init__(topic_from_name(folder.resolve().name), options)
+
+    def __iter__(self) -> Iterator[Frame]:
+        playback = Playback(self.options, self._stop)
+        period_ns = round(1e9 / (self.options.fps or _DEFAULT_FPS))
+        total = len(self._paths)
+        for sequence in count() if self.options.loop else range(total):
+            path = self._paths[sequence % total]
+            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            if image is None:
+                raise SourceError(f"cannot read {path}: it is not an image, or it is damaged")
+            moment = playback.wait(sequence * period_ns)
+            if moment is None:
+                return
+            pixels = image.astype("uint8", copy=False)
+            yield Frame(pixels, picture_header(self.name, sequence, moment, pixels))

@@ -1,0 +1,94 @@
+"""Network cameras and streams: ``rtsp://`` and ``http://``, with time-outs and reconnection."""
+
+from urllib.parse import urlsplit
+
+from framewire.common.errors import SourceError
+from framewire.common.frame import Image
+from framewire.common.opencv import cv2
+from framewire.common.topic import topic_from_name
+from framewire.sender.sources.live import LiveSource
+from framewire.sender.sources.source import Source, SourceOptions
+from framewire.sender.sources.video import VideoSource
+
+__all__ = ["NetworkSource", "open_url"]
+
+_TIMEOUT_MS = 5000
+"""For opening and for each read; OpenCV's own default is 30 s."""
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return url.replace(f":{parts.password}@", ":***@", 1)
+
+
+class _UrlGrabber:
+    """OpenCV's FFmpeg on a URL; MJPEG streams are taken as the JPEG files that they are."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._capture = cv2.VideoCapture()
+        self.encoded = False
+
+    def open(self) -> None:
+        raw = self._open(cv2.CAP_PROP_FORMAT, -1)
+        read, data = raw.read()
+        if read and data.tobytes()[:2] == b"\xff\xd8":
+            self._capture, self.encoded = raw, True
+            return
+        raw.release()
+        if self.encoded:  # packets were promised; the stream has changed its codec
+            raise SourceError(f"{_without_password(self._url)} is no longer MJPEG")
+        self._capture = self._open()
+
+    def _open(self, *parameters: int) -> cv2.VideoCapture:
+        timeouts = (
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            _TIMEOUT_MS,
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            _TIMEOUT_MS,
+        )
+        capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, [*timeouts, *parameters])
+        if not capture.isOpened():
+            raise SourceError(
+                f"cannot open {_without_password(self._url)}: no answer in "
+                f"{_TIMEOUT_MS // 1000} s, or no video there; check address, user and password"
+            )
+        return capture
+
+    def grab(self) -> Image | bytes | None:
+        read, data = self._capture.read()
+        if not read:
+            return None
+        return data.tobytes() if self.encoded else data.astype("uint8", copy=False)
+
+    def release(self) -> None:
+        self._capture.release()
+
+    @property
+    def finite(self) -> bool:
+        """Whether it is a file with a length rather than a stream."""
+        return self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
+
+
+class NetworkSource(LiveSource):
+    """A stream at a URL, captured live."""
+
+    def __init__(self, url: str, options: SourceOptions, grabber: _UrlGrabber) -> None:
+        parts = urlsplit(url)
+        name = topic_from_name(f"{parts.hostname}{parts.path}".replace("/", "-"))
+        super().__init__(name, options, grabber)
+
+
+def open_url(url: str, options: SourceOptions) -> Source:
+    """A live stream, or a video file that lies on a server and is played at its own pace."""
+    if not urlsplit(url).hostname:
+        raise SourceError(f"cannot open {url}: it names no machine, as in rtsp://camera/stream")
+    grabber = _UrlGrabber(url)
+    grabber.open()
+    finite = grabber.finite
+    grabber.release()
+    if finite:
+        return VideoSource(url, options)
+    return NetworkSource(url, options, _UrlGrabber(url))

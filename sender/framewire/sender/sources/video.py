@@ -1,0 +1,117 @@
+"""Video files: whatever OpenCV's FFmpeg reads, at the pace of its own time stamps."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+from framewire.common.errors import JpegError, SourceError, UsageError
+from framewire.common.frame import Frame, Packet
+from framewire.common.opencv import cv2
+from framewire.common.topic import topic_from_name
+from framewire.sender.sources.playback import Playback
+from framewire.sender.sources.source import Source, SourceOptions, jpeg_packet, picture_header
+
+__all__ = ["VideoSource"]
+
+_FALLBACK_FPS = 25.0
+_MJPG = cv2.VideoWriter.fourcc(*"MJPG")
+
+
+class _Times:
+    """Media times of successive frames: what the file says, or its frame rate where it is silent."""
+
+    def __init__(self, capture: cv2.VideoCapture) -> None:
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        self.step_ns = round(1e9 / (fps if 0 < fps <= 1000 else _FALLBACK_FPS))
+        self.last_ns = -1
+
+    def read(self, capture: cv2.VideoCapture) -> int:
+        """The time of the frame just read; always later than that of the one before."""
+        stated = capture.get(cv2.CAP_PROP_POS_MSEC)
+        media_ns = round(stated * 1e6) if math.isfinite(stated) else -1
+        if media_ns <= self.last_ns:
+            media_ns = self.last_ns + self.step_ns if self.last_ns >= 0 else 0
+        else:
+            self.step_ns = media_ns - self.last_ns if self.last_ns >= 0 else self.step_ns
+        self.last_ns = media_ns
+        return media_ns
+
+
+class VideoSource(Source):
+    """A video file (or the URL of one), also of variable frame rate.
+
+    Where it is MJPEG, `packets()` gives its pictures as they are stored.
+    """
+
+    takes = frozenset({"loop", "speed", "start", "fps"})
+
+    def __init__(self, spec: str, options: SourceOptions) -> None:
+        super().__init__(topic_from_name(Path(spec).stem), options)
+        self._path = spec
+        first = self._open(raw=False)
+        mjpeg = int(first.get(cv2.CAP_PROP_FOURCC)) == _MJPG
+        first.release()
+        self.encoded = mjpeg and self._starts_with_jpeg()
+
+    def _open(self, *, raw: bool) -> cv2.VideoCapture:
+        parameters = [cv2.CAP_PROP_FORMAT, -1] if raw else []
+        capture = cv2.VideoCapture(self._path, cv2.CAP_FFMPEG, parameters)
+        if not capture.isOpened():
+            raise SourceError(
+                f"cannot read {self._path}: it is not a video that FFmpeg knows, or it is damaged"
+            )
+        return capture
+
+    def _starts_with_jpeg(self) -> bool:
+        capture = self._open(raw=True)
+        read, data = capture.read()
+        capture.release()
+        return bool(read) and data.tobytes()[:2] == b"\xff\xd8"
+
+    def __iter__(self) -> Iterator[Frame]:
+        for sequence, (capture, media_ns, playback) in enumerate(self._play(raw=False)):
+            read, image = capture.retrieve()
+            moment = playback.wait(media_ns)
+            if moment is None or not read:
+                return
+            pixels = image.astype("uint8", copy=False)
+            yield Frame(pixels, picture_header(self.name, sequence, moment, pixels))
+
+    def packets(self) -> Iterator[Packet]:
+        if not self.encoded:
+            raise UsageError(f"{self._path} is not MJPEG: iterate over its frames")
+        damaged = 0
+        for sequence, (capture, media_ns, playback) in enumerate(self._play(raw=True)):
+            data = capture.retrieve()[1].tobytes()
+            moment = playback.wait(media_ns)
+            if moment is None:
+                return
+            try:
+                yield jpeg_packet(self.name, sequence, moment, data, dropped=damaged)
+            except JpegError:
+                damaged += 1
+
+    def _play(self, *, raw: bool) -> Iterator[tuple[cv2.VideoCapture, int, Playback]]:
+        """Grab every frame that is to be shown; its media time goes on through loops."""
+        playback = Playback(self.options, self._stop)
+        offset_ns = 0
+        while not self._stop.is_set():
+            capture = self._open(raw=raw)
+            try:
+                if self.options.start:
+                    capture.set(cv2.CAP_PROP_POS_MSEC, self.options.start * 1000)
+                times = _Times(capture)
+                while not self._stop.is_set() and capture.grab():
+                    media_ns = times.read(capture)
+                    if media_ns < self.options.start * 1e9 or not playback.keep(
+                        offset_ns + media_ns
+                    ):
+                        continue
+                    yield capture, offset_ns + media_ns, playback
+            finally:
+                capture.release()
+            if times.last_ns < 0:
+                raise SourceError(f"cannot read {self._path}: it holds no picture to show")
+            if not self.options.loop:
+                return
+            offset_ns += times.last_ns + times.step_ns - round(self.options.start * 1e9)
