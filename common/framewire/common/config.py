@@ -25,6 +25,9 @@ class Limits:
     metadata_depth: int = 16
     """Containers inside each other, the metadata map itself included."""
 
+    topics: int = 1024
+    """Topics that a receiver keeps figures of; messages of further ones are refused."""
+
     def __post_init__(self) -> None:
         for name in self.__slots__:
             if getattr(self, name) <= 0:

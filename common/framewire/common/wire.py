@@ -18,6 +18,7 @@ from framewire.common.topic import MAX_TOPIC_BYTES, check_topic, wire_topic
 
 __all__ = [
     "check_metadata",
+    "check_payload",
     "checksum",
     "decode",
     "decode_header",
@@ -138,7 +139,7 @@ def decode(parts: Sequence[bytes], limits: Limits = DEFAULT_LIMITS) -> Packet | 
         if payload:
             raise ProtocolError(f"a status with a payload of {len(payload)} bytes")
         return header
-    _check_payload(header, payload, limits)
+    check_payload(header, payload, limits)
     return Packet(header, payload)
 
 
@@ -199,7 +200,8 @@ def _check_received_metadata(metadata: dict[str, Any], data: bytes, limits: Limi
             raise ProtocolError(f"metadata of {size} bytes is above {limits.metadata_bytes}")
 
 
-def _check_payload(header: Header, payload: bytes, limits: Limits) -> None:
+def check_payload(header: Header, payload: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
+    """Raise `ProtocolError` unless `payload` is the picture that `header` describes."""
     if header.width * header.height > limits.picture_pixels:
         raise ProtocolError(f"a picture of {header.width}x{header.height} is above the limit")
     shape = (header.width, header.height, header.channels)

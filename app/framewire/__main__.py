@@ -1,0 +1,5 @@
+"""`python -m framewire`."""
+
+from framewire.app.main import main
+
+main()

@@ -1,0 +1,139 @@
+"""What all commands share: how they are stopped, what they print, how they fail."""
+
+import json
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from math import isnan
+from types import FrameType
+from typing import Annotated, TextIO
+
+from cyclopts import Parameter
+
+from framewire.common.clock import NS, monotonic_ns
+from framewire.common.closing import Closing
+
+__all__ = [
+    "EXIT_DONE",
+    "EXIT_FAILED",
+    "EXIT_LOST",
+    "EXIT_USAGE",
+    "LiveLine",
+    "Repeated",
+    "Stopper",
+    "Switch",
+    "megabits",
+    "print_json",
+    "set_up_logging",
+]
+
+Repeated = Annotated[list[str] | None, Parameter(negative="")]
+"""An option that may be given several times."""
+Switch = Annotated[bool, Parameter(negative="", show_default=False)]
+"""An option without a value."""
+
+EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_LOST = 0, 1, 2, 3
+
+_PLAIN_INTERVAL_NS = 5 * NS
+_TTY_INTERVAL_NS = NS // 5
+
+
+class Stopper(Closing):
+    """Ends a command on SIGINT, SIGTERM or after `duration` seconds, by calling `on_stop`.
+
+    The calls are made in a thread of their own: a signal handler must not take locks. A second
+    signal ends the process at once. Use it in the main thread.
+    """
+
+    def __init__(self, *on_stop: Callable[[], None], duration: float | None = None) -> None:
+        self.requested = False
+        """Whether the command was asked to end."""
+        self._on_stop = on_stop
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._reader.settimeout(duration)
+        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number in _SIGNALS:
+            signal.signal(number, self._noted)
+        self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._watch, name="framewire-stopper", daemon=True)
+        self._thread.start()
+
+    def _noted(self, number: int, frame: FrameType | None) -> None:
+        """The first signal is handled by the thread, which reads it off the wake-up socket."""
+        self.requested = True
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+
+    def _watch(self) -> None:
+        with suppress(TimeoutError):
+            if self._reader.recv(1) == b"\xff":  # close() says that there is nothing to stop
+                return
+        self.requested = True
+        for call in self._on_stop:
+            call()
+
+    def close(self) -> None:
+        if self._writer.fileno() < 0:
+            return
+        signal.set_wakeup_fd(self._wakeup_before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        with suppress(BlockingIOError):
+            self._writer.send(b"\xff")
+        self._thread.join()
+        self._reader.close()
+        self._writer.close()
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class LiveLine(Closing):
+    """One line of figures on stderr: renewed in place on a terminal, else printed now and then."""
+
+    def __init__(self, *, quiet: bool = False, out: TextIO | None = None) -> None:
+        self._out = out or sys.stderr
+        self._quiet = quiet
+        self._tty = self._out.isatty()
+        self._due_ns = 0
+        self._open = False
+
+    def update(self, text: Callable[[], str]) -> None:
+        """Print what `text` gives, if it is time to."""
+        now_ns = monotonic_ns()
+        if self._quiet or now_ns < self._due_ns:
+            return
+        self._due_ns = now_ns + (_TTY_INTERVAL_NS if self._tty else _PLAIN_INTERVAL_NS)
+        print(f"\r\x1b[2K{text()}" if self._tty else text(), end="", file=self._out)
+        print(end="" if self._tty else "\n", file=self._out, flush=True)
+        self._open = self._tty
+
+    def close(self) -> None:
+        if self._open:
+            print(file=self._out, flush=True)
+            self._open = False
+
+
+def print_json(**fields: object) -> None:
+    """One JSON object on a line of its own, on stdout; nan becomes null."""
+    plain = {k: None if isinstance(v, float) and isnan(v) else v for k, v in fields.items()}
+    print(json.dumps(plain, default=str), flush=True)
+
+
+def megabits(bits_per_s: float) -> str:
+    """A bit rate for people."""
+    return f"{bits_per_s / 1e6:.1f} Mbit/s"
+
+
+def set_up_logging(*, verbose: bool) -> None:
+    """Log lines on stderr; warnings and worse, or everything with `verbose`."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if verbose else logging.WARNING,
+        format="framewire: %(message)s",
+    )

@@ -1,0 +1,17 @@
+"""The receiving side: the `Receiver`, and sinks for what it gets."""
+
+from framewire.receiver.decoder import decode
+from framewire.receiver.receiver import Receiver, ReceiverStats, TopicReceived
+from framewire.receiver.sinks.images import Images
+from framewire.receiver.sinks.recorder import Recorder
+from framewire.receiver.sinks.sink import Sink
+
+__all__ = [
+    "Images",
+    "Receiver",
+    "ReceiverStats",
+    "Recorder",
+    "Sink",
+    "TopicReceived",
+    "decode",
+]

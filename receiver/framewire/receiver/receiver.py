@@ -1,0 +1,361 @@
+"""`Receiver`: packets in, the newest or all of them out."""
+
+import logging
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from framewire.common import wire
+from framewire.common.clock import NS, monotonic_ns, wall_ns
+from framewire.common.closing import Closing
+from framewire.common.config import DEFAULT_ENDPOINT, DEFAULT_LIMITS, Limits
+from framewire.common.endpoint import Endpoint, check_exposure, parse_endpoints
+from framewire.common.errors import Closed, JpegError, ProtocolError, ReceiveTimeout, UsageError
+from framewire.common.frame import Frame, Packet, State, Status
+from framewire.common.gaps import GapCounter
+from framewire.common.mailbox import Mailbox
+from framewire.common.stats import Quantiles, Rate, Throttle
+from framewire.common.topic import check_topic, wire_topic
+from framewire.common.transport import Subscriber, Waker, wait
+from framewire.receiver.decoder import decode
+
+__all__ = ["Keep", "Receiver", "ReceiverStats", "TopicReceived"]
+
+_log = logging.getLogger("framewire.receiver")
+
+Keep = Literal["newest", "all"]
+
+_QUEUE_BYTES = 256 << 20
+_BURST = 32  # messages from one socket before the next has its turn
+_JOIN_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class TopicReceived:
+    """What a receiver saw of one topic so far; counts since it began.
+
+    For one run of a sender: captured = received + lost, and received = delivered + skipped + what
+    still waits.
+    """
+
+    received: int
+    """Frames that arrived whole."""
+    received_bytes: int
+    """Payload bytes of those."""
+    delivered: int
+    """Frames that the caller got."""
+    skipped: int
+    """Frames that newer ones replaced before the caller took them (`keep="newest"`)."""
+    lost: int
+    """Frames that never arrived, counted from gaps in the sequence."""
+    restarts: int
+    """How often the sender was replaced by a new run."""
+    state: State
+    """What the sender said last."""
+    reason: str
+    silent_s: float
+    """Seconds since anything of this topic arrived; senders say something every second."""
+    fps: float
+    """Frames a second that arrived, over the last two seconds."""
+    bits_per_s: float
+    """Payload bits a second that arrived, over the last two seconds."""
+    age_ms: tuple[float, float]
+    """Age at hand-over of the last frames, p50 and p95, milliseconds; nan before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverStats:
+    """A snapshot of a receiver's figures."""
+
+    topics: dict[str, TopicReceived]
+    malformed: int
+    """Messages that were none of the protocol's, and pictures that did not decode."""
+    age_ms: tuple[float, float]
+    """Age at hand-over of the last frames of all topics, p50 and p95; nan before the first."""
+
+    @property
+    def received(self) -> int:
+        return sum(topic.received for topic in self.topics.values())
+
+    @property
+    def received_bytes(self) -> int:
+        return sum(topic.received_bytes for topic in self.topics.values())
+
+    @property
+    def delivered(self) -> int:
+        return sum(topic.delivered for topic in self.topics.values())
+
+    @property
+    def skipped(self) -> int:
+        return sum(topic.skipped for topic in self.topics.values())
+
+    @property
+    def lost(self) -> int:
+        return sum(topic.lost for topic in self.topics.values())
+
+    @property
+    def restarts(self) -> int:
+        return sum(topic.restarts for topic in self.topics.values())
+
+
+@dataclass(slots=True)
+class _Topic:
+    """What the receiver keeps of one topic; under the receiver's lock."""
+
+    gaps: GapCounter = field(default_factory=GapCounter)
+    received: int = 0
+    received_bytes: int = 0
+    delivered: int = 0
+    skipped: int = 0
+    state: State = "live"
+    reason: str = ""
+    heard_ns: int = 0
+    rate: Rate = field(default_factory=Rate)
+    ages: Quantiles = field(default_factory=Quantiles)
+
+    def take(self, packet: Packet, now_ns: int) -> int:
+        """Count a packet that arrived; return how many before it are missing."""
+        header, size = packet.header, len(packet.payload)
+        self.received += 1
+        self.received_bytes += size
+        self.heard_ns = now_ns
+        self.rate.add(now_ns, size)
+        if self.state != "live":
+            self.state, self.reason = "live", ""
+        return self.gaps.frame(header.sender, header.sequence, replay=header.replay)
+
+    def snapshot(self, now_ns: int) -> TopicReceived:
+        p50, p95 = self.ages(0.5, 0.95)
+        return TopicReceived(
+            received=self.received,
+            received_bytes=self.received_bytes,
+            delivered=self.delivered,
+            skipped=self.skipped,
+            lost=self.gaps.lost,
+            restarts=self.gaps.restarts,
+            state=self.state,
+            reason=self.reason,
+            silent_s=(now_ns - self.heard_ns) / NS,
+            fps=self.rate.events(now_ns),
+            bits_per_s=8 * self.rate.amount(now_ns),
+            age_ms=(p50, p95),
+        )
+
+
+class Receiver(Closing):
+    """Receives frames from any number of senders, which come and go as they like.
+
+    Connects to `connect` (default: tcp://127.0.0.1:5555) and binds to `bind`. `topics` chooses
+    topics and everything below them (``lab`` takes ``lab`` and ``lab/cam1``, never ``lab2``);
+    none means all.
+
+    `keep` is ``newest``: for each topic the newest frame only, so that slow work here never makes
+    frames old; what it passes over is counted as skipped. Or ``all``: every frame that arrives, in
+    order, from a queue of at most 256 MiB; when that is full, the senders' side drops and it is
+    counted as lost.
+
+    `timeout` is how many seconds reading waits for a frame (None: for ever) before it raises
+    `ReceiveTimeout`. An address that other machines can reach is not bound unless `insecure`.
+    Raises `UsageError` for arguments, `TransportError` if an address cannot be bound.
+
+    Several threads may read from one receiver; each frame goes to one of them. `close` may be
+    called from any thread, ends the iterations and returns within a second.
+    """
+
+    def __init__(
+        self,
+        *connect: str,
+        bind: str | Iterable[str] = (),
+        topics: str | Iterable[str] = (),
+        keep: Keep = "newest",
+        timeout: float | None = None,
+        insecure: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        if keep not in ("newest", "all"):
+            raise UsageError(f"keep={keep!r} is not possible: use 'newest' or 'all'")
+        to_bind = parse_endpoints(bind, bind=True)
+        to_connect = parse_endpoints(connect or (() if to_bind else DEFAULT_ENDPOINT), bind=False)
+        check_exposure(to_bind, insecure=insecure)
+        names = (topics,) if isinstance(topics, str) else topics
+        prefixes = [wire_topic(check_topic(name)) for name in names] or [b""]
+        self._timeout = timeout
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._topics: dict[str, _Topic] = {}
+        self._ages = Quantiles()
+        self._malformed = 0
+        self._complaints = Throttle()
+        self._newest = keep == "newest"
+        self._packets: Mailbox[Packet] = Mailbox(
+            "newest" if self._newest else "block",
+            capacity=_QUEUE_BYTES,
+            weight=lambda packet: len(packet.payload),
+        )
+        self._waker = Waker()
+        self._subscribers: list[Subscriber] = []
+        try:
+            for endpoint in to_bind:
+                self._subscribe([endpoint], [], prefixes)
+            for endpoint in to_connect:
+                self._subscribe([], [endpoint], prefixes)
+        except BaseException:
+            self._close_sockets()
+            raise
+        self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
+        self._thread.start()
+
+    def _subscribe(
+        self, bind: list[Endpoint], connect: list[Endpoint], prefixes: list[bytes]
+    ) -> None:
+        limit = max(self._limits.payload_bytes, self._limits.header_bytes)
+        self._subscribers.append(Subscriber(bind, connect, prefixes, limit))
+
+    # -- for the user -------------------------------------------------------------------------
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        """The addresses in use, with the port that the system chose where ``*`` was asked for."""
+        return tuple(url for each in self._subscribers for url in each.endpoints)
+
+    @property
+    def stats(self) -> ReceiverStats:
+        """A snapshot of the figures so far; cheap."""
+        now_ns = monotonic_ns()
+        with self._lock:
+            topics = {name: topic.snapshot(now_ns) for name, topic in self._topics.items()}
+            p50, p95 = self._ages(0.5, 0.95)
+            return ReceiverStats(topics, self._malformed, (p50, p95))
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames until `close`; each array is new, writable and the caller's own.
+
+        Decoding happens here, in the caller's thread: what is skipped costs none. A picture that
+        does not decode is counted as malformed and passed over.
+        """
+        while True:
+            try:
+                frame = self.read()
+            except Closed:
+                return
+            yield frame
+
+    def packets(self) -> Iterator[Packet]:
+        """Packets until `close`, still encoded."""
+        while True:
+            try:
+                packet = self.read_packet()
+            except Closed:
+                return
+            yield packet
+
+    def read(self, timeout: float | None = None) -> Frame:
+        """The next frame; `timeout` in seconds, None: as the receiver's own.
+
+        Raises `ReceiveTimeout` when the time is over, `Closed` after `close`.
+        """
+        while True:
+            packet = self._next(timeout)
+            try:
+                frame = decode(packet)
+            except JpegError as error:
+                self._refuse(f"{packet.topic}: {error}")
+                continue
+            frame = replace(frame, received_ns=wall_ns())
+            self._delivered(frame.topic, frame.age_ms)
+            return frame
+
+    def read_packet(self, timeout: float | None = None) -> Packet:
+        """The next packet, still encoded; as `read` otherwise."""
+        packet = replace(self._next(timeout), received_ns=wall_ns())
+        self._delivered(packet.topic, packet.age_ms)
+        return packet
+
+    def close(self) -> None:
+        """Stop receiving and free everything. May be called again."""
+        self._packets.close()
+        self._waker.wake()
+        if self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_S)
+
+    # -- the caller's thread ------------------------------------------------------------------
+
+    def _next(self, timeout: float | None) -> Packet:
+        seconds = self._timeout if timeout is None else timeout
+        packet = self._packets.get(seconds)
+        if packet is None:
+            raise ReceiveTimeout(
+                f"no frame in {seconds:g} s from {', '.join(self.endpoints)}: is a sender running "
+                "there, and does it send this topic?"
+            )
+        return packet
+
+    def _delivered(self, name: str, age_ms: float) -> None:
+        with self._lock:
+            topic = self._topics[name]
+            topic.delivered += 1
+            topic.ages.add(age_ms)
+            self._ages.add(age_ms)
+
+    # -- the receiving thread -----------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._packets.closed:
+                wait(self._subscribers, self._waker)
+                for subscriber in self._subscribers:
+                    self._drain(subscriber)
+        except Closed:
+            pass
+        except Exception:  # the top of this thread
+            _log.exception("the receiver stopped")
+            raise
+        finally:
+            self._packets.close()
+            self._close_sockets()
+
+    def _close_sockets(self) -> None:
+        for subscriber in self._subscribers:
+            subscriber.close()
+        self._waker.close()
+
+    def _drain(self, subscriber: Subscriber) -> None:
+        for _ in range(_BURST):
+            parts = subscriber.receive()
+            if parts is None:
+                return
+            try:
+                self._take(wire.decode(parts, self._limits))
+            except ProtocolError as error:
+                self._refuse(str(error))
+
+    def _take(self, message: Packet | Status) -> None:
+        now_ns = monotonic_ns()
+        with self._lock:
+            topic = self._topic(message.topic)
+            if isinstance(message, Status):
+                topic.heard_ns = now_ns
+                topic.state, topic.reason = message.state, message.reason
+                topic.gaps.status(message.sender, message.sequence)
+                return
+            topic.take(message, now_ns)
+        replaced = self._packets.put(message, key=message.topic if self._newest else None)
+        if replaced is not None:
+            with self._lock:
+                topic.skipped += 1
+
+    def _topic(self, name: str) -> _Topic:
+        topic = self._topics.get(name)
+        if topic is None:
+            if len(self._topics) >= self._limits.topics:
+                raise ProtocolError(f"more than {self._limits.topics} topics: {name} is refused")
+            topic = self._topics[name] = _Topic()
+        return topic
+
+    def _refuse(self, reason: str) -> None:
+        with self._lock:
+            self._malformed += 1
+            said = self._complaints(monotonic_ns())
+        if said:
+            _log.warning("refused %d message(s): %s", said, reason)

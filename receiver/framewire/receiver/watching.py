@@ -1,0 +1,190 @@
+"""Watching a receiver: the loops of `view` and `record`, and what they print meanwhile."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framewire.common.clock import NS, monotonic_ns
+from framewire.common.errors import Closed, JpegError, ReceiveTimeout
+from framewire.common.stats import Throttle
+from framewire.common.terminal import LiveLine, Stopper, megabits, print_json
+
+if TYPE_CHECKING:
+    from framewire.common.frame import Packet
+    from framewire.receiver import Receiver, ReceiverStats, TopicReceived
+
+__all__ = ["describe", "print_summary", "show", "trouble", "watch"]
+
+_SILENT_S = 3.0
+"""Senders say something every second; three missed say that it is gone."""
+
+Take = Callable[["Packet"], None]
+
+
+def watch(
+    receiver: "Receiver",
+    *,
+    count: int | None = None,
+    duration: float | None = None,
+    json: bool = False,
+    take: Take = lambda packet: None,
+) -> None:
+    """Take packets until there were `count`, `duration` seconds are over or a signal comes."""
+    figures = _Figures(receiver, json)
+    taken = 0
+    with figures.line, Stopper(duration=duration) as stop:
+        while not stop.requested and (count is None or taken < count):
+            try:
+                packet = receiver.read_packet(0.1)
+            except ReceiveTimeout:
+                pass
+            except Closed:
+                return
+            else:
+                take(packet)
+                taken += 1
+            figures.update()
+
+
+def show(
+    receiver: "Receiver",
+    *,
+    count: int | None = None,
+    duration: float | None = None,
+    json: bool = False,
+) -> None:
+    """As `watch`, in a window; in the main thread only. `SinkError` where there is no display."""
+    from framewire.receiver.decoder import decode
+    from framewire.receiver.sinks.window import Window
+
+    newest: dict[str, Packet] = {}
+    figures = _Figures(receiver, json)
+    shown = 0
+    with (
+        Window(
+            figures=figures.overlay,
+            alarm=figures.alarm,
+            on_snapshot=lambda topics: _save(newest, topics),
+        ) as window,
+        figures.line,
+        Stopper(duration=duration) as stop,
+    ):
+        while window.open and not stop.requested and (count is None or shown < count):
+            try:
+                packet = receiver.read_packet(0.05)
+                window.write(decode(packet))
+            except (ReceiveTimeout, JpegError):
+                window.refresh()
+            except Closed:
+                return
+            else:
+                newest[packet.topic] = packet
+                shown += 1
+            figures.update()
+
+
+def _save(newest: "dict[str, Packet]", topics: list[str]) -> None:
+    """Snapshots of what is on the screen, into the current folder."""
+    from framewire.receiver.sinks.images import write_jpeg
+
+    for name in topics:
+        packet = newest[name]
+        path = Path(f"{name.replace('/', '-')}-{packet.sequence}.jpg")
+        write_jpeg(path, packet)
+        print(f"\nsaved {path}", flush=True)
+
+
+class _Figures:
+    """A receiver's figures for the terminal, the overlay and machines."""
+
+    def __init__(self, receiver: "Receiver", json: bool) -> None:
+        self._receiver, self._json = receiver, json
+        self._second = Throttle(NS)
+        self.line = LiveLine(quiet=json)
+
+    def update(self) -> None:
+        self.line.update(lambda: describe(self._receiver.stats))
+        if self._json and self._second(monotonic_ns()):
+            for name, topic in self._receiver.stats.topics.items():
+                print_json(event="figures", topic=name, **_plain(topic))
+
+    def overlay(self, name: str) -> str:
+        topic = self._receiver.stats.topics[name]
+        p50, p95 = topic.age_ms
+        return (
+            f"{name}  {topic.fps:.1f} fps  {megabits(topic.bits_per_s)}\n"
+            f"age {p50:.0f} ms (p95 {p95:.0f})  lost {topic.lost}  skipped {topic.skipped}"
+        )
+
+    def alarm(self, name: str) -> str:
+        topic = self._receiver.stats.topics[name]
+        return trouble(topic)
+
+
+def trouble(topic: "TopicReceived") -> str:
+    """What is wrong with a topic, in a few words; nothing if pictures are coming."""
+    if topic.silent_s > _SILENT_S:
+        return f"no signal for {topic.silent_s:.0f} s"
+    if topic.state != "live":
+        return f"{topic.state.replace('-', ' ')}{': ' if topic.reason else ''}{topic.reason}"
+    return ""
+
+
+def describe(stats: "ReceiverStats") -> str:
+    """One line about a receiver."""
+    if not stats.topics:
+        return "waiting for frames"
+    fps = sum(topic.fps for topic in stats.topics.values())
+    bits = sum(topic.bits_per_s for topic in stats.topics.values())
+    parts = [
+        f"{len(stats.topics)} topic(s)",
+        f"{stats.received} frames",
+        f"{fps:.1f} fps",
+        megabits(bits),
+        f"age {stats.age_ms[0]:.0f} ms (p95 {stats.age_ms[1]:.0f})",
+        f"lost {stats.lost}",
+    ]
+    problems = [f"{name}: {what}" for name, t in stats.topics.items() if (what := trouble(t))]
+    return ", ".join(parts) + ("; " + "; ".join(problems) if problems else "")
+
+
+def _plain(topic: "TopicReceived") -> dict[str, object]:
+    return {
+        "received": topic.received,
+        "delivered": topic.delivered,
+        "skipped": topic.skipped,
+        "lost": topic.lost,
+        "restarts": topic.restarts,
+        "state": topic.state,
+        "reason": topic.reason,
+        "fps": topic.fps,
+        "bits_per_s": topic.bits_per_s,
+        "age_p50_ms": topic.age_ms[0],
+        "age_p95_ms": topic.age_ms[1],
+    }
+
+
+def print_summary(stats: "ReceiverStats", json: bool, **more: object) -> None:
+    """What it came to, on stdout."""
+    p50, p95 = stats.age_ms
+    if json:
+        print_json(
+            event="summary",
+            received=stats.received,
+            received_bytes=stats.received_bytes,
+            delivered=stats.delivered,
+            skipped=stats.skipped,
+            lost=stats.lost,
+            restarts=stats.restarts,
+            malformed=stats.malformed,
+            age_p50_ms=p50,
+            age_p95_ms=p95,
+            **more,
+        )
+        return
+    recorded = f"{more['recorded']} frames recorded to {more['out']}; " if more else ""
+    print(
+        f"{recorded}{stats.received} frames received ({stats.received_bytes / 1e6:.1f} MB), "
+        f"{stats.lost} lost, {stats.skipped} skipped, {stats.restarts} sender restart(s), "
+        f"{stats.malformed} malformed; age p50 {p50:.1f} ms, p95 {p95:.1f} ms"
+    )

@@ -1,0 +1,296 @@
+"""The sending commands: `send`, `replay`, `devices`. What they need is loaded when they run."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from framewire.common.errors import UsageError
+from framewire.common.terminal import LiveLine, Repeated, Stopper, Switch, print_json
+
+if TYPE_CHECKING:
+    from framewire.common.frame import Frame, Packet
+    from framewire.sender import Sender, Source
+
+__all__ = ["devices", "replay", "send"]
+
+
+def parse_metadata(pairs: list[str]) -> dict[str, Any]:
+    """``k=v`` pairs to metadata: true, false and numbers become what they look like."""
+    metadata: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (key and equals):
+            raise UsageError(f"bad metadata {pair!r}: use KEY=VALUE, as in gain=4")
+        metadata[key] = _plain(value)
+    return metadata
+
+
+def _plain(text: str) -> bool | int | float | str:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def send(
+    source: str,
+    /,
+    *,
+    bind: Repeated = None,
+    connect: Repeated = None,
+    topic: str | None = None,
+    quality: int | None = None,
+    fps: float | None = None,
+    size: str | None = None,
+    gray: Switch = False,
+    loop: Switch = False,
+    speed: float = 1.0,
+    start: float = 0.0,
+    count: int | None = None,
+    metadata: Repeated = None,
+    wait: int = 0,
+    insecure: Switch = False,
+    json: Switch = False,
+    verbose: Switch = False,
+) -> int:
+    """Capture or read frames, encode them as JPEG and publish them.
+
+    Parameters
+    ----------
+    source
+        camera:0, camera:NAME or 0; a video file; a recording; a folder or glob of images; an
+        rtsp:// or http:// URL; or pattern:WxH@FPS, a moving test chart.
+    bind
+        Address to bind, as in tcp://127.0.0.1:5555 (the default); may be repeated. The port `*`
+        lets the system choose.
+    connect
+        Address to connect to instead; may be repeated.
+    topic
+        Name of the stream, as in lab/cam1. Default: the source's name.
+    quality
+        JPEG quality, 1 to 100; 85 if not given. JPEG from a camera, file or recording is passed
+        through untouched unless quality, size or gray is given.
+    fps
+        At most so many frames a second; asked of a camera; for images, the rate to show them at.
+    size
+        WIDTHxHEIGHT to scale to; asked of a camera first.
+    gray
+        Send gray pictures.
+    loop
+        Begin again at the end.
+    speed
+        Times the original pace; 0 is as fast as possible.
+    start
+        Seconds from the beginning to start at.
+    count
+        End after so many frames.
+    metadata
+        KEY=VALUE to put into every frame's metadata; may be repeated.
+    wait
+        Begin when so many receivers have subscribed.
+    insecure
+        Allow an address that other machines can reach, without keys.
+    json
+        Print events and the summary as JSON lines on stdout.
+    verbose
+        Log more.
+    """
+    from framewire.common.terminal import set_up_logging
+    from framewire.sender import Sender, open_source
+    from framewire.sender.encoder import parse_size
+
+    set_up_logging(verbose=verbose)
+    scaled = parse_size(size) if size else None
+    extra = parse_metadata(metadata or [])
+    with ExitStack() as stack:
+        sender = stack.enter_context(
+            Sender(
+                *(bind or ()),
+                connect=connect or (),
+                topic=topic,
+                quality=85 if quality is None else quality,
+                size=scaled,
+                gray=gray,
+                insecure=insecure,
+            )
+        )
+        opened = stack.enter_context(
+            open_source(source, loop=loop, speed=speed, start=start, fps=fps, size=scaled)
+        )
+        untouched = quality is None and scaled is None and not gray
+        run = _Run(sender, opened, json=json, wait=wait)
+        if opened.encoded and untouched:
+            run.packets(count, extra)
+        else:
+            run.frames(count, extra)
+    run.summary()
+    return 0
+
+
+def replay(
+    *files: str,
+    bind: Repeated = None,
+    connect: Repeated = None,
+    topic: str | None = None,
+    loop: Switch = False,
+    speed: float = 1.0,
+    start: float = 0.0,
+    count: int | None = None,
+    wait: int = 0,
+    insecure: Switch = False,
+    json: Switch = False,
+    verbose: Switch = False,
+) -> int:
+    """Publish recordings as they happened: original timing, metadata and JPEG bytes.
+
+    Parameters
+    ----------
+    files
+        Recordings to play together, each on its own topic.
+    bind
+        Address to bind, as in tcp://127.0.0.1:5555 (the default); may be repeated.
+    connect
+        Address to connect to instead; may be repeated.
+    topic
+        Another topic than the recorded one.
+    loop
+        Begin again at the end.
+    speed
+        Times the original pace; 0 is as fast as possible.
+    start
+        Seconds from the beginning to start at.
+    count
+        End after so many frames.
+    wait
+        Begin when so many receivers have subscribed.
+    insecure
+        Allow an address that other machines can reach, without keys.
+    json
+        Print events and the summary as JSON lines on stdout.
+    verbose
+        Log more.
+    """
+    from framewire.common.terminal import set_up_logging
+    from framewire.sender import Sender
+    from framewire.sender.sources.recording import RecordingSource
+    from framewire.sender.sources.source import SourceOptions
+
+    set_up_logging(verbose=verbose)
+    if not files:
+        raise UsageError("nothing to replay: name one recording or more")
+    options = SourceOptions(loop=loop, speed=speed, start=start)
+    with ExitStack() as stack:
+        opened = stack.enter_context(RecordingSource(files, options))
+        sender = stack.enter_context(
+            Sender(*(bind or ()), connect=connect or (), topic=topic, insecure=insecure)
+        )
+        run = _Run(sender, opened, json=json, wait=wait)
+        run.packets(count, {})
+    run.summary()
+    return 0
+
+
+def devices(*, json: Switch = False) -> int:
+    """List the cameras of this machine: index, name, formats.
+
+    Parameters
+    ----------
+    json
+        Print one JSON object a line.
+    """
+    from framewire.sender.sources.devices import list_cameras
+
+    cameras = list_cameras()
+    if json:
+        for camera in cameras:
+            print_json(index=camera.index, name=camera.name, formats=list(camera.formats))
+        return 0
+    if not cameras:
+        print("no cameras found")
+        return 0
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("index", "name", "formats")
+    for camera in cameras:
+        table.add_row(str(camera.index), camera.name, " ".join(camera.formats))
+    Console().print(table)
+    return 0
+
+
+class _Run:
+    """One source into one sender, with figures on stderr and a summary on stdout."""
+
+    def __init__(self, sender: "Sender", source: "Source", *, json: bool, wait: int) -> None:
+        self._sender, self._source = sender, source
+        self._json, self._wait = json, wait
+
+    def frames(self, count: int | None, metadata: dict[str, Any]) -> None:
+        def give(frame: "Frame") -> None:
+            self._sender.send(frame, metadata=metadata or None, copy=False)
+
+        self._pump(iter(self._source), count, give)
+
+    def packets(self, count: int | None, metadata: dict[str, Any]) -> None:
+        from dataclasses import replace
+
+        import msgspec
+
+        from framewire.common.wire import check_metadata
+
+        def give(packet: "Packet") -> None:
+            if metadata:
+                merged = check_metadata({**packet.metadata, **metadata})
+                header = msgspec.structs.replace(packet.header, metadata=merged)
+                packet = replace(packet, header=header)
+            self._sender.forward(packet)
+
+        self._pump(self._source.packets(), count, give)
+
+    def _pump(self, items: Iterator[Any], count: int | None, give: Any) -> None:
+        from framewire.sender.sources.live import LiveSource
+
+        if isinstance(self._source, LiveSource):
+            self._source.on_state = self._sender.announce
+        addresses = ", ".join(self._sender.endpoints)
+        if self._json:
+            print_json(event="ready", endpoints=list(self._sender.endpoints))
+        line = LiveLine(quiet=self._json)
+        with line, Stopper(self._source.close) as stop:
+            while not self._sender.wait_for_receivers(self._wait, 0.2):
+                line.update(lambda: f"{addresses}: waiting for {self._wait} receiver(s)")
+                if stop.requested:
+                    return
+            for item in islice(items, count):
+                give(item)
+                line.update(lambda: f"{addresses}: {self._figures()}")
+
+    def _figures(self) -> str:
+        stats = self._sender.stats
+        return (
+            f"{stats.captured} frames, {stats.sent} sent, {stats.dropped} dropped, "
+            f"{stats.receivers} receiver(s), encoding {stats.encode_ms[0]:.1f} ms"
+        )
+
+    def summary(self) -> None:
+        stats = self._sender.stats
+        if self._json:
+            print_json(
+                event="summary",
+                captured=stats.captured,
+                sent=stats.sent,
+                sent_bytes=stats.sent_bytes,
+                dropped=stats.dropped,
+                unwatched=stats.unwatched,
+            )
+            return
+        print(
+            f"{stats.captured} frames captured, {stats.sent} sent "
+            f"({stats.sent_bytes / 1e6:.1f} MB), {stats.dropped} dropped, "
+            f"{stats.unwatched} while nobody listened"
+        )
