@@ -1,14 +1,14 @@
 """Make the sample clips, from nothing but arithmetic: python samples/make_clips.py [folder].
 
 Seeds are fixed and the encoder has one thread, so on one machine the same versions of NumPy, OpenCV
-and PyAV write the same bytes again. docs of each clip: clips/README.md.
+and PyAV write the same bytes again. clips/README.md says what each clip is for.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from math import cos, pi, sin
+from math import cos, hypot, pi, sin
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +110,9 @@ def drift(fields: list[Field], u: Field, v: Field, travel: float, turn: float) -
     Two fields drift by `travel` px, half a turn apart, and each jumps back while it is faded out.
     """
     phases = turn, (turn + 0.5) % 1
-    weights = np.array([sin(pi * phase) ** 2 for phase in phases])
-    weights /= np.hypot(*weights)  # or the contrast would fall in the middle of a fade
-    moved = [sample(f, u - travel * p, v) for f, p in zip(fields, phases, strict=True)]
-    return np.asarray(weights[0] * moved[0] + weights[1] * moved[1])
+    a, b = (sin(pi * phase) ** 2 for phase in phases)
+    one, other = (sample(f, u - travel * p, v) for f, p in zip(fields, phases, strict=True))
+    return (a * one + b * other) / hypot(a, b)  # a mean would pale in the middle of a fade
 
 
 def make_sky(rng: Rng) -> Callable[[float], Field]:
@@ -280,7 +279,7 @@ def make_tree(rng: Rng, x: float, root: int, height: int) -> Layer:
         out = rng.normal(0, 1, (count, 3))
         return np.asarray(out / np.linalg.norm(out, axis=1)[:, None])
 
-    leaves = []  # depth, right, up, light
+    leaves = []  # depth, up, right, light
     for bough in directions(90) * rng.uniform(0.4, 1, (90, 1)) * [0.43, 0.3, 0.36]:
         out = directions(20 + 2 * height)
         at = bough + out * rng.gamma(25, 1 / 25, (len(out), 1)) * rng.uniform(0.03, 0.09)
@@ -291,7 +290,7 @@ def make_tree(rng: Rng, x: float, root: int, height: int) -> Layer:
         radius = 0.028 * height**0.75 * rng.uniform(0.7, 1.5)
         leaf_x, leaf_y = x + (right + 0.03) * height, tall - (up + 0.6) * height
         dot(canvas, leaf_x, leaf_y, radius, 0.7, rng.uniform(0, 180), colour)
-    return Layer(shrink(canvas), root, height, flex=0.018, phase=rng.uniform())
+    return Layer(shrink(canvas), root, height, flex=0.014, phase=rng.uniform())
 
 
 def make_plants(rng: Rng) -> list[Layer]:
@@ -300,9 +299,8 @@ def make_plants(rng: Rng) -> list[Layer]:
     layers = [make_grass(rng, HORIZON + int(d), soil) for d in np.geomspace(8, 260, 44)]
     layers.append(make_tree(rng, TREE_X, TREE_Y, 150))
     for x in (30, 52, 66, 150, 163, 240, 330, 352, 560, 585, 600, 622):
-        layers.append(
-            make_tree(rng, x, HORIZON + int(rng.integers(2, 9)), int(rng.integers(14, 26)))
-        )
+        root, height = rng.integers((HORIZON + 2, 14), (HORIZON + 9, 26)).tolist()
+        layers.append(make_tree(rng, x, root, height))
     return sorted(layers, key=lambda layer: layer.root)
 
 
@@ -351,13 +349,11 @@ def make_meadow(target: Path) -> int:
 # ---- timecode.mp4: a variable frame rate, and frames that say which and when they are -------------
 
 
-def irregular_times(end_ms: int, gap_ms: int) -> list[int]:
-    """Times in ms from 0, about 25 a second, 20 to 80 ms apart, but for one gap in the middle."""
-    rng, times, gaps = np.random.default_rng(25), [0], [gap_ms]
-    while times[-1] < end_ms:
-        late = gaps and times[-1] > end_ms / 2
-        times.append(times[-1] + (gaps.pop() if late else round(rng.triangular(20, 25, 80))))
-    return times[:-1]
+def irregular_times() -> list[int]:
+    """In ms: about 25 a second and 20 to 80 apart, but for one gap of 250."""
+    gaps = np.random.default_rng(379).triangular(20, 25, 80, size=142).round().astype(int)
+    gaps[70] = 250
+    return [0, *np.cumsum(gaps).tolist()]
 
 
 def timecode_frame(number: int, at_ms: int) -> Image:
@@ -378,10 +374,8 @@ def timecode_frame(number: int, at_ms: int) -> Image:
 
 
 def make_timecode(target: Path) -> int:
-    times = enumerate(irregular_times(6000, gap_ms=250))
-    return encode(
-        target, (480, 270), 26, ((ms, timecode_frame(number, ms)) for number, ms in times)
-    )
+    frames = ((ms, timecode_frame(number, ms)) for number, ms in enumerate(irregular_times()))
+    return encode(target, (480, 270), 26, frames)
 
 
 # ---- The table -----------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from framewire.common.errors import UsageError
@@ -272,9 +273,11 @@ class _Run:
 
     def _figures(self) -> str:
         stats = self._sender.stats
+        encoding = stats.encode_ms[0]
         return (
             f"{stats.captured} frames, {stats.sent} sent, {stats.dropped} dropped, "
-            f"{stats.receivers} receiver(s), encoding {stats.encode_ms[0]:.1f} ms"
+            f"{stats.receivers} receiver(s), "
+            + ("passed through" if isnan(encoding) else f"encoding {encoding:.1f} ms")
         )
 
     def summary(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
 from framewire.common.errors import SinkError
 from framewire.common.frame import Frame, Image
@@ -17,6 +18,9 @@ __all__ = ["Window", "check_display"]
 
 _CANVAS = (1280, 720)
 _ESCAPE = 27
+_SHOW_NS = NS // 60
+"""Screens show no more than that; drawing more would only make the frames wait."""
+_REDRAW_NS = NS // 2
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 _PROBE = "import cv2; cv2.namedWindow('framewire'); cv2.destroyAllWindows()"
@@ -59,69 +63,84 @@ class Window(Closing):
         self._title = title
         self._figures, self._alarm, self._on_snapshot = figures, alarm, on_snapshot
         self._frames: dict[str, Frame] = {}
+        self._tiles: dict[str, Tile] = {}
+        self._canvas = np.zeros((1, 1, 3), np.uint8)
         self._overlay = self._paused = self._full = False
-        self._sized = False
+        self._shown_ns = self._redrawn_ns = 0
         self.open = True
         """False once the user has closed it."""
-        flags = cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL
-        cv2.namedWindow(title, flags)
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
     def write(self, frame: Frame, /) -> None:
         """Show a frame, unless the window is paused, and handle keys."""
         if not self._paused:
             self._frames[frame.topic] = frame
-        self.refresh()
+            if self._fits(frame):
+                self._draw(frame.topic)
+            else:
+                self._lay_out()
+        now_ns = monotonic_ns()
+        if now_ns - self._redrawn_ns > _REDRAW_NS:
+            self.refresh()
+        elif now_ns - self._shown_ns > _SHOW_NS:
+            self._show()
 
     def refresh(self) -> None:
-        """Redraw and handle keys; call it some times a second while no frames come."""
-        if not self.open:
-            return
-        if self._frames:
-            self._show(self._picture())
-        self._handle(cv2.waitKey(1) & 0xFF)
-        if self.open and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
-            self.open = False
+        """Redraw everything and handle keys; call it some times a second while no frames come."""
+        self._redrawn_ns = monotonic_ns()
+        for topic in self._frames:
+            self._draw(topic)
+        self._show()
 
     def close(self) -> None:
         self.open = False
         cv2.destroyAllWindows()
         cv2.waitKey(1)
 
-    def _show(self, picture: Image) -> None:
-        if not self._sized:  # begin at the picture's own size, if that fits an ordinary screen
-            place = fit(picture.shape[1], picture.shape[0], Tile(0, 0, *_CANVAS))
-            shrink = place.width < picture.shape[1]
-            size = (place.width, place.height) if shrink else (picture.shape[1], picture.shape[0])
-            cv2.resizeWindow(self._title, *size)
-            self._sized = True
-        cv2.imshow(self._title, picture)
+    def _fits(self, frame: Frame) -> bool:
+        """Whether the picture has its place already."""
+        if len(self._frames) == 1:
+            return frame.topic in self._tiles and frame.image.shape[:2] == self._canvas.shape[:2]
+        return frame.topic in self._tiles
 
-    def _picture(self) -> Image:
+    def _lay_out(self) -> None:
+        """Give each topic its place: a single picture its own size, several a grid."""
         topics = sorted(self._frames)
+        width, height = _CANVAS
         if len(topics) == 1:
-            image = self._frames[topics[0]].image
-            tiles = [Tile(0, 0, image.shape[1], image.shape[0])]
-            canvas = image.copy() if image.ndim == 3 else np.repeat(image[:, :, None], 3, axis=2)
-        else:
-            tiles = grid(len(topics), *_CANVAS)
-            canvas = np.zeros((_CANVAS[1], _CANVAS[0], 3), np.uint8)
-            for topic, tile in zip(topics, tiles, strict=True):
-                paste(canvas, self._frames[topic].image, tile)
-        for topic, tile in zip(topics, tiles, strict=True):
-            self._annotate(canvas, topic, tile)
-        return canvas
+            height, width = self._frames[topics[0]].image.shape[:2]
+        self._canvas = np.zeros((height, width, 3), np.uint8)
+        self._tiles = dict(zip(topics, grid(len(topics), width, height), strict=True))
+        place = fit(width, height, Tile(0, 0, *_CANVAS))
+        if not self._full and place.width <= width:
+            cv2.resizeWindow(self._title, place.width, place.height)
+        for topic in topics:
+            self._draw(topic)
 
-    def _annotate(self, canvas: Image, topic: str, tile: Tile) -> None:
+    def _draw(self, topic: str) -> None:
+        tile = self._tiles[topic]
+        region = self._canvas[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
+        region[:] = 0
+        paste(region, self._frames[topic].image, Tile(0, 0, tile.width, tile.height))
         alarm = self._alarm(topic)
         if alarm:
-            region = canvas[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
             region[:] = region // 4
-            _write(canvas, alarm, tile.x + 10, tile.y + tile.height // 2, (64, 64, 255))
+            _write(region, alarm, 10, tile.height // 2, (64, 64, 255))
         if self._overlay:
             for row, line in enumerate(self._figures(topic).splitlines()):
-                _write(canvas, line, tile.x + 10, tile.y + 26 + 24 * row, (255, 255, 255))
+                _write(region, line, 10, 26 + 24 * row, (255, 255, 255))
         if self._paused:
-            _write(canvas, "paused", tile.x + 10, tile.y + tile.height - 14, (0, 255, 255))
+            _write(region, "paused", 10, tile.height - 14, (0, 255, 255))
+
+    def _show(self) -> None:
+        if not self.open:
+            return
+        self._shown_ns = monotonic_ns()
+        if self._frames:
+            cv2.imshow(self._title, self._canvas)
+        self._handle(cv2.waitKey(1) & 0xFF)
+        if self.open and cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1:
+            self.open = False
 
     def _handle(self, key: int) -> None:
         if key in (ord("q"), _ESCAPE):
@@ -139,6 +158,6 @@ class Window(Closing):
 
 
 def _write(canvas: Image, text: str, x: int, y: int, colour: tuple[int, int, int]) -> None:
-    """Text with a dark edge, readable on any picture."""
-    for shade, width in (((0, 0, 0), 4), (colour, 1)):
-        cv2.putText(canvas, text, (x, y), _FONT, 0.6, shade, width, cv2.LINE_AA)
+    """Text with a shadow, readable on any picture."""
+    for shade, shift in (((0, 0, 0), 1), (colour, 0)):
+        cv2.putText(canvas, text, (x + shift, y + shift), _FONT, 0.6, shade, 2, cv2.LINE_AA)
