@@ -108,7 +108,7 @@ def check_exposure(endpoints: Iterable[Endpoint], *, insecure: bool) -> None:
     for endpoint in endpoints:
         if not endpoint.local and not insecure:
             raise EndpointError(
-                f"refusing to bind {endpoint}: anyone who reaches this machine could connect. "
-                "Allow that with --insecure (insecure=True in Python), or make keys with "
-                "`framewire keygen` in a version that has it"
+                f"refusing to bind {endpoint} without keys: anyone who reaches this machine could "
+                "connect; make keys with `framewire keygen` (a later version brings it), or allow "
+                "anyone with --insecure (insecure=True in Python)"
             )

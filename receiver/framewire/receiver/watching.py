@@ -186,5 +186,6 @@ def print_summary(stats: "ReceiverStats", json: bool, **more: object) -> None:
     print(
         f"{recorded}{stats.received} frames received ({stats.received_bytes / 1e6:.1f} MB), "
         f"{stats.lost} lost, {stats.skipped} skipped, {stats.restarts} sender restart(s), "
-        f"{stats.malformed} malformed; age p50 {p50:.1f} ms, p95 {p95:.1f} ms"
+        f"{stats.malformed} malformed"
+        + (f"; age p50 {p50:.1f} ms, p95 {p95:.1f} ms" if stats.delivered else "")
     )

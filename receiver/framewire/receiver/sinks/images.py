@@ -22,13 +22,13 @@ def _part(path: Path) -> Path:
 
 def check_writable(path: Path) -> None:
     """Raise `SinkError` now, not after a long wait, if `path` cannot be written."""
+    if path.is_dir():
+        raise SinkError(f"cannot write {path}: it is a folder; name a file, as in cam.jpg")
     try:
         _part(path).touch()
         _part(path).unlink()
     except OSError as error:
         raise SinkError(f"cannot write {path}: {error.strerror}") from error
-    if path.is_dir():
-        raise SinkError(f"cannot write {path}: it is a folder; name a file, as in cam.jpg")
 
 
 def write_jpeg(path: Path, packet: Packet) -> None:
