@@ -1,4 +1,4 @@
-"""Make the sample clips, from nothing but arithmetic: python samples/make_clips.py [folder].
+"""Make the sample clips, from nothing but arithmetic: python samples/make_clips.py [FOLDER [CLIP ...]]
 
 Seeds are fixed and the encoder has one thread, so on one machine the same versions of NumPy, OpenCV
 and PyAV write the same bytes again. clips/README.md says what each clip is for.
@@ -17,8 +17,11 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from framewire.common.frame import Image
+from framewire.common.container import RecordingWriter
+from framewire.common.frame import Header, Image, Packet
+from framewire.common.jpeg import encode as encode_jpeg
 from framewire.common.testchart import draw_number
+from framewire.common.wire import checksum
 
 Field = NDArray[np.floating[Any]]
 """Noise or light, (height, width) or (height, width, channels) in OpenCV's order; white is 1."""
@@ -378,20 +381,61 @@ def make_timecode(target: Path) -> int:
     return encode(target, (480, 270), 26, frames)
 
 
+# ---- yard.mkv: a recording, as `framewire record` writes it ---------------------------------------
+
+RECORDED_FRAMES, LOST = 50, (20, 21)
+BEGAN_NS = 1_769_868_300_000_000_000  # 2026-01-31 14:05:00 UTC
+
+
+def recorded_packets() -> Iterator[Packet]:
+    """The time code again, with metadata, and with two frames that were lost on the way."""
+    for number, at_ms in enumerate(irregular_times()[:RECORDED_FRAMES]):
+        if number in LOST:
+            continue
+        jpeg = encode_jpeg(timecode_frame(number, at_ms), 70)
+        header = Header(
+            topic="lab/yard",
+            sender="5a3c0ffee5a3c0ff",
+            sequence=number,
+            captured_ns=BEGAN_NS + at_ms * 1_000_000,
+            monotonic_ns=1_000_000_000 + at_ms * 1_000_000,
+            sent_ns=BEGAN_NS + at_ms * 1_000_000 + 4_000_000,
+            width=480,
+            height=270,
+            channels=3,
+            codec="jpeg",
+            quality=70,
+            crc32=checksum(jpeg),
+            metadata={"exposure_ms": 4 + number % 5, "gate": "closed" if number < 30 else "open"},
+        )
+        yield Packet(header, jpeg)
+
+
+def make_recording(target: Path) -> int:
+    packets = list(recorded_packets())
+    writer = RecordingWriter(target, packets[0].header)
+    for packet in packets:
+        writer.write(packet)
+    writer.close()
+    return len(packets)
+
+
 # ---- The table -----------------------------------------------------------------------------------
 
 CLIPS: dict[str, Callable[[Path], int]] = {  # each writes its clip and returns its frames
     "meadow.mp4": make_meadow,
     "timecode.mp4": make_timecode,
+    "yard.mkv": make_recording,
 }
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *names: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, make in CLIPS.items():
+    for name in names or CLIPS:
+        make = CLIPS[name]
         frames = make(folder / name)
         print(f"{name}: {frames} frames, {(folder / name).stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "clips")
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "clips", *sys.argv[2:])

@@ -8,11 +8,11 @@ from typing import Any
 import msgpack  # type: ignore[import-untyped]
 import msgspec
 import pytest
-from golden.make_golden import MESSAGES, PATH, encoded, readable
 
 from framewire.common.frame import Header, Status
 from framewire.common.jpeg import decode as decode_jpeg
 from framewire.common.wire import decode
+from golden.make_golden import MESSAGES, PATH, encoded, readable
 
 GOLDEN: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")

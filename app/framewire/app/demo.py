@@ -53,15 +53,14 @@ def demo(
     from framewire.receiver import Receiver
 
     set_up_logging(verbose=False)
-    sender = _start_sender(source or demo_source())
-    try:
-        with Receiver(_endpoint(sender)) as receiver:
-            _watch(receiver, duration, headless=headless, json=json)
-            sent = _stop_sender(sender, receiver)
-            stats = receiver.stats
-    finally:
-        sender.kill()
-        sender.wait()
+    with _start_sender(source or demo_source()) as sender:
+        try:
+            with Receiver(_endpoint(sender)) as receiver:
+                _watch(receiver, duration, headless=headless, json=json)
+                sent = _stop_sender(sender, receiver)
+                stats = receiver.stats
+        finally:
+            sender.kill()
     figures = {
         "sent": sent["sent"],
         "received": stats.received,
