@@ -1,0 +1,159 @@
+"""Frames to packets: what the picture becomes, and what its header then says."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from framewire.common import wire
+from framewire.common.errors import UsageError
+from framewire.common.frame import Frame, Image
+from framewire.common.jpeg import decode
+from framewire.common.testchart import read_number
+from framewire.sender import encoder
+from framewire.sender.encoder import Encoder, parse_size
+
+if TYPE_CHECKING:
+    from sender.conftest import Chart, MakeFrame
+
+
+# -- sizes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1280x720", (1280, 720)), ("640X480", (640, 480)), ("1x1", (1, 1)), ("65500x1", (65500, 1))],
+)
+def test_sizes(text: str, size: tuple[int, int]) -> None:
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "x", "1280", "1280x", "x720", "-1x5", "1.5x2", "1x2x3", "1x²"])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(UsageError, match="use WIDTHxHEIGHT"):
+        parse_size(text)
+
+
+@pytest.mark.parametrize("text", ["0x720", "1280x0", "65501x1", "1x65501", "8193x8192"])
+def test_sizes_that_no_picture_has(text: str) -> None:
+    with pytest.raises(UsageError, match="64 Mpixel"):
+        parse_size(text)
+
+
+def test_the_largest_size() -> None:
+    assert parse_size("8192x8192") == (8192, 8192)
+
+
+# -- options ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("quality", [0, 101, -1])
+def test_a_bad_quality_is_refused_at_once(quality: int) -> None:
+    with pytest.raises(UsageError, match="quality"):
+        Encoder(quality=quality)
+
+
+def test_a_bad_size_is_refused_at_once() -> None:
+    with pytest.raises(UsageError, match="64 Mpixel"):
+        Encoder(size=(0, 10))
+
+
+# -- packets ------------------------------------------------------------------------------------
+
+
+def _psnr(a: Image, b: Image) -> float:
+    error = float(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2))
+    return float(10 * np.log10(255**2 / max(error, 1e-9)))
+
+
+def test_a_colour_frame(frame: "MakeFrame") -> None:
+    source = frame(7, metadata={"gain": 4}, dropped=3)
+    packet = Encoder(quality=90).packet(source)
+    header = packet.header
+    assert (header.width, header.height, header.channels) == (160, 96, 3)
+    assert (header.codec, header.quality, header.crc32) == ("jpeg", 90, wire.checksum(packet.payload))
+    wire.check_payload(header, packet.payload)  # as a receiver does
+    assert _psnr(decode(packet.payload), source.image) > 30
+    # Everything else is the source's.
+    before, after = (wire.encode_header(h, with_topic=True) for h in (source.header, header))
+    changed = {
+        name
+        for name in source.header.__struct_fields__
+        if getattr(source.header, name) != getattr(header, name)
+    }
+    assert before != after
+    assert changed - {"encode_us"} == {"codec", "quality", "crc32"}
+
+
+def test_a_gray_frame(frame: "MakeFrame") -> None:
+    source = frame(0)
+    gray = np.ascontiguousarray(source.image[:, :, 0])
+    packet = Encoder().packet(Frame(gray, source.header))
+    assert packet.header.channels == 1
+    decoded = decode(packet.payload)
+    assert decoded.shape == gray.shape
+    wire.check_payload(packet.header, packet.payload)
+
+
+def test_quality_changes_the_size(frame: "MakeFrame") -> None:
+    sizes = [len(Encoder(quality=q).packet(frame(3)).payload) for q in (10, 50, 95)]
+    assert sizes == sorted(set(sizes))
+
+
+def test_encoding_time_is_told(frame: "MakeFrame", monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter((5_000_000, 6_234_999))
+    monkeypatch.setattr(encoder, "monotonic_ns", lambda: next(ticks))
+    assert Encoder().packet(frame(0)).header.encode_us == 1234
+
+
+@pytest.mark.parametrize("size", [(320, 192), (80, 96), (160, 200), (97, 131)])
+def test_scaling_up_and_down(frame: "MakeFrame", size: tuple[int, int]) -> None:
+    packet = Encoder(size=size, quality=95).packet(frame(1234))
+    assert (packet.header.width, packet.header.height) == size
+    assert decode(packet.payload).shape == (size[1], size[0], 3)
+    assert read_number(decode(packet.payload)) == 1234
+    wire.check_payload(packet.header, packet.payload)
+
+
+def test_gray_from_colour(frame: "MakeFrame") -> None:
+    packet = Encoder(gray=True, quality=95).packet(frame(99))
+    image = decode(packet.payload)
+    assert (packet.header.channels, image.shape) == (1, (96, 160))
+    assert read_number(image) == 99
+    wire.check_payload(packet.header, packet.payload)
+
+
+def test_gray_means_brightness(frame: "MakeFrame") -> None:
+    image = np.zeros((96, 160, 3), np.uint8)
+    image[:, :, 1] = 255  # green: 0.587 of BT.601's luma
+    payload = Encoder(gray=True).packet(Frame(image, frame(0).header)).payload
+    assert abs(float(decode(payload).mean()) - 150) < 2
+
+
+def test_gray_and_scaled(frame: "MakeFrame") -> None:
+    packet = Encoder(gray=True, size=(80, 96)).packet(frame(5))
+    header = packet.header
+    assert (header.width, header.height, header.channels) == (80, 96, 1)
+    wire.check_payload(header, packet.payload)
+
+
+def test_what_has_the_size_and_is_gray_already_is_not_touched(
+    frame: "MakeFrame", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Image] = []
+
+    def encode(image: Image, quality: int) -> bytes:
+        seen.append(image)
+        return b"jpeg"
+
+    monkeypatch.setattr(encoder, "encode", encode)
+    gray = np.zeros((96, 160), np.uint8)
+    Encoder(gray=True, size=(160, 96)).packet(Frame(gray, frame(0).header))
+    assert seen[0] is gray
+
+
+def test_the_frame_is_left_as_it_was(frame: "MakeFrame", chart: "Chart") -> None:
+    source = frame(8)
+    Encoder(gray=True, size=(80, 96)).packet(source)
+    assert np.array_equal(source.image, chart(8))
+    assert source.header.codec == "raw"
