@@ -1,7 +1,9 @@
 """Commands of framewire as real processes: started, waited for with a deadline, and always ended."""
 
 import json
+import random
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -113,6 +115,15 @@ def commands(cwd: Path | None = None) -> Iterator[Start]:
     finally:
         for command in started:
             command.end()
+
+
+def free_port() -> int:
+    """A free port below 32768: a subscriber to a closed ephemeral port can connect to itself."""
+    for number in random.sample(range(20000, 32000), 100):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", number))
+            return number
+    raise AssertionError("no free port")
 
 
 def until(condition: Callable[[], bool], deadline_s: float = DEADLINE_S) -> None:

@@ -31,6 +31,13 @@ def test_parts_of_an_endpoint(
     assert endpoint.url == str(endpoint) == text.removeprefix("pub-sub+")
 
 
+def test_an_endpoint_is_a_value() -> None:
+    one, other = parse_endpoint("inproc://a", bind=True), parse_endpoint("inproc://a", bind=True)
+    assert len({one, other}) == 1
+    with pytest.raises(AttributeError):
+        one.address = "b"  # type: ignore[misc]
+
+
 def test_a_pattern_other_than_the_default_is_shown() -> None:
     assert str(Endpoint("push-pull", "inproc", "jobs")) == "push-pull+inproc://jobs"
 

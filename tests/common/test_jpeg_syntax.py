@@ -152,6 +152,18 @@ def test_the_least_number_of_bytes(factors: tuple[int, ...], blocks: int) -> Non
         inspect(_forged(*head, scan=bytes(least - 1)), PIXELS)
 
 
+def test_a_gray_picture_has_as_many_blocks_as_it_shows() -> None:
+    assert inspect(_forged(_sof(8, 32), _sos(), scan=b"\0"), PIXELS).height == 32
+    with pytest.raises(JpegError, match="too few bytes"):
+        inspect(_forged(_sof(8, 33), _sos(), scan=b"\0"), PIXELS)
+
+
+@pytest.mark.parametrize("marker", [0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)])
+def test_segments_that_may_stand_before_the_scan(marker: int) -> None:
+    for segments in itertools.permutations((_segment(marker, b"body"), _sof(8, 8))):
+        assert inspect(_forged(*segments, _sos()), PIXELS).huffman_tables == (marker == 0xC4)
+
+
 def test_the_pixel_limit() -> None:
     data = _forged(_sof(20, 10), _sos())
     assert inspect(data, 200).width == 20
@@ -217,6 +229,12 @@ def test_every_other_process_is_refused(marker: int) -> None:
         inspect(_forged(_sof(8, 8, marker=marker), _sos()), PIXELS)
 
 
+@pytest.mark.parametrize("marker", [0, 1, 0xBF, *range(0xD0, 0xDA), 0xDC, 0xDE, 0xDF, 0xF0, 0xFD])
+def test_every_other_segment_is_refused(marker: int) -> None:
+    with pytest.raises(JpegError, match=f"marker FF{marker:02X}"):
+        inspect(_forged(_sof(8, 8), _segment(marker, b"body"), _sos()), PIXELS)
+
+
 def test_a_few_kilobytes_cannot_claim_a_giant_picture() -> None:
     assert len(_claiming(32767, 32767)) < 10_000
     with pytest.raises(JpegError, match="too few bytes for 32767x32767"):
@@ -272,16 +290,32 @@ def test_any_bytes_are_facts_or_an_error(data: bytes, framed: bool) -> None:
 # -- surgery ------------------------------------------------------------------------------------
 
 
-def _without(data: bytes, *markers: int) -> bytes:
-    """`data` less its segments of these kinds."""
-    kept, at = [data[:2]], 2
-    while True:
+def _split(data: bytes) -> tuple[list[bytes], bytes]:
+    """The segments before the scan, and all from SOS on."""
+    segments, at = [], 2
+    while data[at + 1] != 0xDA:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
-        if data[at + 1] == 0xDA:
-            return b"".join((*kept, data[at:]))
-        if data[at + 1] not in markers:
-            kept.append(data[at:end])
+        segments.append(data[at:end])
         at = end
+    return segments, data[at:]
+
+
+def _without(data: bytes, marker: int) -> bytes:
+    """`data` less its segments of this kind."""
+    segments, rest = _split(data)
+    return b"".join((data[:2], *(s for s in segments if s[1] != marker), rest))
+
+
+def _tables(data: bytes) -> set[bytes]:
+    """Huffman tables; an encoder may put several into one segment."""
+    tables = set()
+    for segment in _split(data)[0]:
+        body = segment[4:] if segment[1] == 0xC4 else b""
+        while body:
+            length = 17 + sum(body[1:17])
+            tables.add(body[:length])
+            body = body[length:]
+    return tables
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)
@@ -293,6 +327,9 @@ def test_missing_huffman_tables_are_restored(sampling: str) -> None:
     restored = with_huffman_tables(bare, info)
     assert inspect(restored, PIXELS).huffman_tables
     assert np.array_equal(decode(restored), decode(whole))
+    # libjpeg-turbo knows the tables by heart and would not miss them; other decoders would.
+    assert _tables(restored) == _tables(whole)
+    assert len(_tables(whole)) == 4
 
 
 def test_missing_huffman_tables_of_a_gray_file_are_restored() -> None:

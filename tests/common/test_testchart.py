@@ -10,11 +10,24 @@ from framewire.common.jpeg import decode, encode
 from framewire.common.opencv import cv2
 from framewire.common.testchart import MIN_HEIGHT, MIN_WIDTH, draw_number, read_number
 
+BITS = "11011110101011011011 11101110111111001010"  # 0xDEADBEEF and its CRC-8, 0xCA
+
 numbers = st.integers(0, 2**32 - 1)
 
 
 def _noise(height: int, width: int, *channels: int) -> Image:
     return np.random.default_rng(7).integers(0, 256, (height, width, *channels), np.uint8)
+
+
+def test_the_code_is_the_one_that_the_module_describes() -> None:
+    image = _noise(240, 200)
+    draw_number(image, 0xDEADBEEF)
+    cells = [[255 * int(bit) for bit in row] for row in BITS.split()]
+    assert np.array_equal(image[:20], np.kron(cells, np.ones((10, 10), int)))
+
+
+def test_the_least_size_leaves_four_pixels_a_side() -> None:
+    assert (MIN_WIDTH, MIN_HEIGHT) == (20 * 4, 12 * 2 * 4)
 
 
 @given(numbers, st.integers(MIN_WIDTH, 400), st.integers(MIN_HEIGHT, 300), st.booleans())

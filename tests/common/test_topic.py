@@ -101,6 +101,7 @@ def test_every_name_makes_a_topic_of_one_segment(name: str) -> None:
         ("../../etc", "etc"),
         ("日本", "stream"),
         ("", "stream"),
+        ("x" * 65, "x" * 64),
     ],
 )
 def test_names_stay_readable(name: str, topic: str) -> None:

@@ -6,8 +6,10 @@ Hostile headers are built with `msgpack`, which is another implementation than t
 import contextlib
 import itertools
 import zlib
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
+from time import struct_time
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -172,9 +174,11 @@ def test_a_recorded_header_round_trips_with_its_topic(packet: Packet) -> None:
 def test_another_implementation_reads_every_key(packet: Packet, status: Status) -> None:
     _, header, _ = wire.encode(packet)
     fields = msgpack.unpackb(header)
+    assert "topic" not in fields
     assert fields.pop("kind") == "frame"
     assert {**fields, "topic": packet.topic} == msgspec.structs.asdict(packet.header)
     fields = msgpack.unpackb(wire.encode_status(status)[1])
+    assert "topic" not in fields
     assert fields.pop("kind") == "status"
     assert {**fields, "topic": status.topic} == msgspec.structs.asdict(status)
 
@@ -567,6 +571,8 @@ class _Text(str):
         ({1, 2}, "set is not a plain type"),
         (bytearray(b"x"), "bytearray is not a plain type"),
         (object, "type is not a plain type"),
+        (OrderedDict(a=1), "OrderedDict is not a plain type"),
+        (struct_time(range(9)), "struct_time is not a plain type"),
         (_Text("x"), "_Text is not a plain type"),
         ([1, {"b": {2}}], "set is not a plain type"),
         ({1: 2}, "the key 1 is not a str"),

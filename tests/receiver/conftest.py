@@ -69,9 +69,9 @@ class Display:
 
     def press(self, key: str) -> None:
         """A key press for the window that has our name, once it is there."""
+        find = ("search", "--sync", "--onlyvisible", "--name", "^framewire$")
         subprocess.run(
-            ["xdotool", "search", "--sync", "--onlyvisible", "--name", "^framewire$"]
-            + ["windowfocus", "--sync", "key", key],
+            ["xdotool", *find, "windowfocus", "--sync", "key", key],
             env=self.environment,
             check=True,
             capture_output=True,
@@ -86,9 +86,9 @@ def display(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Display]:
         pytest.skip(f"{' and '.join(missing)} not installed (Debian: xvfb, xdotool)")
     folder = tmp_path_factory.mktemp("screen")
     reader, writer = os.pipe()
+    screen = ("-screen", "0", "1400x900x24", "-fbdir", str(folder))
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1400x900x24"]
-        + ["-fbdir", str(folder), "-nolisten", "tcp", "-noreset"],
+        ["Xvfb", "-displayfd", str(writer), *screen, "-nolisten", "tcp", "-noreset"],
         pass_fds=[writer],
         stderr=subprocess.DEVNULL,
     )

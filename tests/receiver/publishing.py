@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from framewire.common import jpeg, wire
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
 from framewire.common.endpoint import parse_endpoint
+from framewire.common.errors import TransportError
 from framewire.common.frame import Header, Packet, State, Status
 from framewire.common.testchart import draw_number
 from framewire.common.transport import Publisher, Waker, wait
@@ -109,10 +110,10 @@ class Station(Closing):
     """A publisher of its own, bound to a port that the system chose unless told otherwise."""
 
     def __init__(self, bind: str = "tcp://127.0.0.1:*", *, connect: str = "") -> None:
-        self._waker = Waker()
         to_bind = [] if connect else [parse_endpoint(bind, bind=True)]
         to_connect = [parse_endpoint(connect, bind=False)] if connect else []
         self._publisher = Publisher(to_bind, to_connect)
+        self._waker = Waker()
         self.url = self._publisher.endpoints[0]
         self.subscriptions = 0
 
@@ -167,3 +168,16 @@ class Station(Closing):
             stop.set()
             thread.join(DEADLINE_S)
             assert not thread.is_alive()
+
+
+def station_again(url: str) -> Station:
+    """A station at an address that another had: ZeroMQ gives it back a moment after its end."""
+    found: list[Station] = []
+
+    def bound() -> bool:
+        with suppress(TransportError):
+            found.append(Station(url))
+        return bool(found)
+
+    until(bound)
+    return found[0]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from framewire.common import jpeg
 from framewire.common.errors import JpegError
 from framewire.common.frame import Frame, Packet
 from framewire.common.testchart import draw_number, read_number
@@ -52,8 +53,6 @@ def test_the_picture_is_the_one_that_was_sent(kind: str) -> None:
 def test_colours_are_bgr() -> None:
     blue = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     blue[:, :, 0] = 255
-    from framewire.common import jpeg
-
     image = decode(packet(payload=jpeg.encode(blue, 95))).image
     np.testing.assert_allclose(image.mean(axis=(0, 1)), (255, 0, 0), atol=6)
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from time import sleep
+from types import SimpleNamespace
 from typing import Any, Protocol
 
 import cv2  # before av: in a process that loads PyAV first, cv2.imshow hangs for ever
@@ -23,6 +24,7 @@ from framewire.common.frame import Frame, Header, Image, Packet, Status
 from framewire.common.jpeg import encode
 from framewire.common.testchart import draw_number
 from framewire.common.transport import Subscriber, Waker, open_sockets
+from framewire.sender.sources import live, playback, source
 
 # No deadline for one example: a slow machine is no defect. The 60 s of pytest-timeout remain.
 settings.register_profile("framewire", deadline=None)
@@ -35,7 +37,7 @@ MAX_BYTES = 64 << 20
 assert cv2 is not None
 
 
-def _until(condition: Callable[[], object], what: str) -> None:
+def _until(condition: Callable[[], object], what: str = "so") -> None:
     deadline_ns = monotonic_ns() + DEADLINE_S * NS
     while not condition():
         assert monotonic_ns() < deadline_ns, f"in {DEADLINE_S} s: not {what}"
@@ -84,7 +86,7 @@ class Listener:
         self._socket = Subscriber(*both, prefixes, MAX_BYTES)
         self.endpoint = self._socket.endpoints[0]
         self.messages: list[Packet | Status] = []
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self._waker = Waker()
         self._stop = False
         self._thread = threading.Thread(target=self._listen, name="listener")
@@ -122,7 +124,7 @@ class Listener:
                 transport.wait([self._socket], self._waker)
                 while (parts := self._socket.receive()) is not None:
                     self.messages.append(wire.decode(parts))
-        except BaseException as error:  # handed to the test
+        except Exception as error:  # noqa: BLE001 - handed to the test
             self.error = error
         finally:
             self._socket.close()
@@ -150,9 +152,7 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listen]:
     monkeypatch.setattr(transport, "SEND_MARK_PER_TOPIC", 0)
     listeners: list[Listener] = []
 
-    def make(
-        address: str, *, prefixes: Sequence[bytes] = (b"",), bind: bool = False
-    ) -> Listener:
+    def make(address: str, *, prefixes: Sequence[bytes] = (b"",), bind: bool = False) -> Listener:
         listeners.append(Listener(address, prefixes, bind=bind))
         return listeners[-1]
 
@@ -274,9 +274,7 @@ class MakeMjpeg(Protocol):
 
 @pytest.fixture
 def make_mjpeg() -> MakeMjpeg:
-    def make(
-        path: Path, jpegs: Sequence[bytes], *, step_ms: int = 40, muxer: str = "avi"
-    ) -> str:
+    def make(path: Path, jpegs: Sequence[bytes], *, step_ms: int = 40, muxer: str = "avi") -> str:
         time_base = Fraction(step_ms, 1000)
         with av.open(str(path), "w", format=muxer) as container:
             stream = container.add_mux_stream(
@@ -308,3 +306,51 @@ def record() -> Record:
         return str(path)
 
     return write
+
+
+# -- time ---------------------------------------------------------------------------------------
+
+
+class FakeTime:
+    """Both clocks of a source, and an event whose waits turn them at once."""
+
+    WALL_NS = 1_700_000_000 * NS
+
+    def __init__(self) -> None:
+        self.now_ns = 5 * NS
+        self.waited: list[float] = []
+
+    def monotonic_ns(self) -> int:
+        return self.now_ns
+
+    def wall_ns(self) -> int:
+        return self.WALL_NS + self.now_ns
+
+    def event(self) -> threading.Event:
+        return _FakeEvent(self)
+
+
+class _FakeEvent(threading.Event):
+    def __init__(self, time: FakeTime) -> None:
+        super().__init__()
+        self._time = time
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        assert timeout > 0
+        sleep(0)  # a busy loop would keep other threads from running
+        if not self.is_set():
+            self._time.waited.append(timeout)
+            self._time.now_ns += max(1, round(timeout * NS))
+        return self.is_set()
+
+
+@pytest.fixture
+def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
+    """For sources made after this."""
+    time = FakeTime()
+    for module in (playback, live):
+        monkeypatch.setattr(module, "monotonic_ns", time.monotonic_ns)
+        monkeypatch.setattr(module, "wall_ns", time.wall_ns)
+    monkeypatch.setattr(source, "threading", SimpleNamespace(Event=time.event))
+    return time

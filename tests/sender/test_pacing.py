@@ -69,9 +69,7 @@ def test_beyond_its_patience_the_rest_of_the_schedule_moves(
         assert pacer.due_ns(media_ns, due_ns) == due_ns
 
 
-@given(
-    clocks, clocks, steps, speeds, st.lists(st.integers(0, NS), min_size=41, max_size=41)
-)
+@given(clocks, clocks, steps, speeds, st.lists(st.integers(0, NS), min_size=41, max_size=41))
 def test_a_file_is_slowed_but_never_skipped_or_rushed(
     start_ns: int, now_ns: int, intervals: list[int], speed: float, stalls: list[int]
 ) -> None:

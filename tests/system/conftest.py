@@ -1,12 +1,11 @@
 """What tests of several processes share."""
 
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from processes import Start, commands
+from processes import Start, commands, free_port
 
 
 @pytest.fixture
@@ -18,12 +17,5 @@ def framewire(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def port() -> int:
-    """A free port below 32768: a subscriber to a closed ephemeral port can connect to itself."""
-    for number in range(20000, 32000):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", number))
-            except OSError:
-                continue
-            return number
-    raise AssertionError("no free port")
+    """For addresses that are used again after a restart."""
+    return free_port()
