@@ -136,6 +136,14 @@ def test_capacity_in_bytes(waiting: threading.Semaphore, threads: ThreadPoolExec
     assert box.get(0) == b"55555"
 
 
+def test_what_was_taken_weighs_no_longer() -> None:
+    box: Mailbox[bytes] = Mailbox("block", capacity=10, weight=len)
+    for _ in range(3):
+        box.put(b"4444")
+        box.put(b"666666")  # would wait for ever if the box still weighed what it held before
+        assert [box.get(0), box.get(0)] == [b"4444", b"666666"]
+
+
 def test_an_item_above_the_capacity_goes_in_alone(
     waiting: threading.Semaphore, threads: ThreadPoolExecutor
 ) -> None:
@@ -184,6 +192,15 @@ def test_clear_makes_room_and_counts_nothing(
     new.result(DEADLINE_S)
     assert box.get(0) == "new"
     assert (box.dropped, len(box)) == (0, 0)
+
+
+def test_clear_forgets_the_weight() -> None:
+    box: Mailbox[bytes] = Mailbox("block", capacity=10, weight=len)
+    box.put(b"4444")
+    box.clear()
+    box.put(b"4444")
+    box.put(b"666666")  # would wait for ever
+    assert len(box) == 2
 
 
 # -- both ---------------------------------------------------------------------------------------

@@ -130,6 +130,7 @@ class Listener:
             self._socket.close()
 
     def close(self) -> None:
+        """May be called again."""
         self._stop = True
         self._waker.wake()
         self._thread.join(DEADLINE_S)

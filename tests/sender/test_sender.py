@@ -435,6 +435,20 @@ def test_nothing_is_forwarded_while_nobody_subscribes(
     assert _lost(listener) == 0
 
 
+def test_when_the_last_receiver_leaves_nothing_is_encoded(
+    listener: "Listener", chart: "Chart", gate: Gate, eventually: "Eventually"
+) -> None:
+    with Sender(ADDRESS, topic="cam") as out:
+        assert out.wait_for_receivers(timeout=DEADLINE_S)
+        out.send(chart(0))
+        listener.until_packets(1)
+        listener.close()
+        eventually(lambda: out.receivers == 0)
+        out.send(chart(1))
+        assert (out.stats.captured, out.stats.unwatched) == (2, 1)
+        assert len(gate.images) == 1
+
+
 def test_waiting_for_receivers(listen: "Listen", threads: ThreadPoolExecutor) -> None:
     with Sender(ADDRESS) as out:
         assert out.wait_for_receivers(0)

@@ -32,6 +32,11 @@ _OPTIONS = {
 }
 
 
+def _url(path: Path) -> str:
+    """So that a colon in a name is not taken for the end of a protocol's."""
+    return f"file:{path}"
+
+
 def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
 
@@ -49,7 +54,7 @@ class RecordingWriter:
         self._timeline = Timeline()
         self._last_ms = -1
         try:
-            self._file = av.open(str(path), "w", format="matroska", options=_OPTIONS)
+            self._file = av.open(_url(path), "w", format="matroska", options=_OPTIONS)
             self._file.metadata["title"] = first.topic
             self._stream = self._file.add_mux_stream(
                 "mjpeg", width=first.width, height=first.height, time_base=_MS
@@ -86,7 +91,7 @@ class RecordingWriter:
 
 def _open(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
     try:
-        file = av.open(str(path))
+        file = av.open(_url(path))
     except (av.FFmpegError, OSError) as error:
         raise RecordingError(f"cannot read {path}: {_reason(error)}") from error
     if not file.streams.video:

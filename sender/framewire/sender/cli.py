@@ -109,6 +109,9 @@ def send(
     scaled = parse_size(size) if size else None
     extra = parse_metadata(metadata or [])
     with ExitStack() as stack:
+        opened = stack.enter_context(
+            open_source(source, loop=loop, speed=speed, start=start, fps=fps, size=scaled)
+        )
         sender = stack.enter_context(
             Sender(
                 *(bind or ()),
@@ -117,13 +120,11 @@ def send(
                 quality=85 if quality is None else quality,
                 size=scaled,
                 gray=gray,
+                when_full="newest" if opened.live else "block",
                 insecure=insecure,
             )
         )
-        opened = stack.enter_context(
-            open_source(source, loop=loop, speed=speed, start=start, fps=fps, size=scaled)
-        )
-        untouched = quality is None and scaled is None and not gray
+        untouched = quality is None and not gray and (scaled is None or opened.sized)
         run = _Run(sender, opened, json=json, wait=wait)
         if opened.encoded and untouched:
             run.packets(count, extra)

@@ -143,7 +143,8 @@ class Sender(Closing):
     An address that other machines can reach is refused unless `insecure` says that anybody may
     connect. Raises `UsageError` for arguments and `TransportError` if an address cannot be used.
 
-    All methods may be called from any thread. `close` sends what was accepted, says ``ended`` and
+    All methods may be called from any thread; frames that two threads send to one topic at once may
+    change places. `close` sends what was accepted, says ``ended`` and
     returns within a second or two; nothing is left running.
     """
 

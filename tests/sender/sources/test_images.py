@@ -74,7 +74,8 @@ def test_gray_and_transparent_images_become_bgr(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "c.png"), np.full((10, 12, 3), 7 * 257, np.uint16))
     with ImagesSource(str(tmp_path), FAST) as source:
         for frame in source:
-            assert (frame.image.shape, frame.image.dtype) == ((10, 12, 3), np.uint8)
+            assert frame.image.shape == (10, 12, 3)
+            assert frame.image.dtype == np.uint8
             assert frame.image.max() == 7
 
 

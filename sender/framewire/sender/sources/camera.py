@@ -40,7 +40,7 @@ class _CameraGrabber:
     def __init__(self, index: int, options: SourceOptions, open_capture: OpenCapture) -> None:
         self._index, self._options, self._open_capture = index, options, open_capture
         self._capture = cv2.VideoCapture()
-        self.encoded = False
+        self.encoded = self.sized = False
 
     def open(self) -> None:
         capture = self._open_capture(self._index, _BACKEND)
@@ -56,15 +56,16 @@ class _CameraGrabber:
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._options.size[1])
         if self._options.fps:
             capture.set(cv2.CAP_PROP_FPS, self._options.fps)
-        self._check_size(capture)
+        self.sized = self._has_size(capture)
         self.encoded = self._passes_jpeg(capture)
         self._capture = capture
 
-    def _check_size(self, capture: cv2.VideoCapture) -> None:
+    def _has_size(self, capture: cv2.VideoCapture) -> bool:
         width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         if self._options.size and self._options.size != (width, height):
             _log.warning("camera %d gives %dx%d instead", self._index, width, height)
+        return self._options.size == (width, height)
 
     def _passes_jpeg(self, capture: cv2.VideoCapture) -> bool:
         """Ask for the device's own JPEG; whether it comes is seen on a first picture."""
@@ -99,4 +100,6 @@ class CameraSource(LiveSource):
     ) -> None:
         index = find_index(spec)
         name = topic_from_name(f"camera{index}")
-        super().__init__(name, options, _CameraGrabber(index, options, open_capture))
+        grabber = _CameraGrabber(index, options, open_capture)
+        super().__init__(name, options, grabber)
+        self.sized = grabber.sized

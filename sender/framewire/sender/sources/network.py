@@ -12,6 +12,7 @@ from framewire.sender.sources.video import VideoSource
 
 __all__ = ["NetworkSource", "open_url"]
 
+_MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 _TIMEOUT_MS = 5000
 """For opening and for each read; OpenCV's own default is 30 s."""
 
@@ -32,15 +33,17 @@ class _UrlGrabber:
         self.encoded = False
 
     def open(self) -> None:
-        raw = self._open(cv2.CAP_PROP_FORMAT, -1)
-        read, data = raw.read()
-        if read and data.tobytes()[:2] == b"\xff\xd8":
-            self._capture, self.encoded = raw, True
+        if self._capture.isOpened():
             return
-        raw.release()
-        if self.encoded:  # packets were promised; the stream has changed its codec
+        capture = self._open()
+        mjpeg = int(capture.get(cv2.CAP_PROP_FOURCC)) == _MJPG
+        if mjpeg:
+            capture.release()
+            capture = self._open(cv2.CAP_PROP_FORMAT, -1)
+        elif self.encoded:  # packets were promised; the stream has changed its codec
+            capture.release()
             raise SourceError(f"{_without_password(self._url)} is no longer MJPEG")
-        self._capture = self._open()
+        self._capture, self.encoded = capture, mjpeg
 
     def _open(self, *parameters: int) -> cv2.VideoCapture:
         timeouts = (
@@ -87,8 +90,7 @@ def open_url(url: str, options: SourceOptions) -> Source:
         raise SourceError(f"cannot open {url}: it names no machine, as in rtsp://camera/stream")
     grabber = _UrlGrabber(url)
     grabber.open()
-    finite = grabber.finite
-    grabber.release()
-    if finite:
+    if grabber.finite and url.startswith("http"):
+        grabber.release()
         return VideoSource(url, options)
-    return NetworkSource(url, options, _UrlGrabber(url))
+    return NetworkSource(url, options, grabber)

@@ -65,6 +65,8 @@ class Source(Closing):
     """Whether it runs by itself, so that frames nobody takes are dropped and counted."""
     encoded = False
     """Whether `packets()` gives pictures that are JPEG already, so that no encoder is needed."""
+    sized = False
+    """Whether its pictures have the `size` that was asked for."""
     takes: ClassVar[frozenset[str]] = frozenset()
     """The options of `SourceOptions` that mean something here, beside `size`."""
 
