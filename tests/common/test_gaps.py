@@ -1,6 +1,5 @@
 """Loss counting against stories of what can happen to a stream."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,8 +95,6 @@ def test_only_the_last_eight_runs_are_remembered() -> None:
     assert gaps.restarts == 9
 
 
-# Defect: the run seen first is forgotten first, even if it is the one still sending.
-@pytest.mark.xfail(strict=True)
 def test_a_sender_that_goes_on_is_not_forgotten() -> None:
     gaps = GapCounter()
     for run in range(10):

@@ -102,8 +102,6 @@ def test_no_bytes_do_not_decode() -> None:
         jpeg.decode(b"")
 
 
-# Defect: cv2.imdecode raises cv2.error for an empty buffer, which is not translated.
-@pytest.mark.xfail(strict=True)
 def test_no_bytes_do_not_decode_with_opencv() -> None:
     with pytest.raises(JpegError):
         jpeg._decode_opencv(b"")

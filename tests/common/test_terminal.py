@@ -119,8 +119,6 @@ def test_a_full_wakeup_socket_does_not_hinder_the_end() -> None:
         go_on.set()
 
 
-# Defect: a duration of 0 makes the socket non-blocking: the thread dies and nothing ever stops.
-@pytest.mark.xfail(strict=True)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_duration_of_nothing_is_over_at_once() -> None:
     asked = threading.Event()
@@ -129,9 +127,6 @@ def test_a_duration_of_nothing_is_over_at_once() -> None:
         assert asked.is_set()
 
 
-# Defect: any signal that somebody handles in Python arrives at the wake-up socket, and counts as
-# one to stop.
-@pytest.mark.xfail(strict=True)
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no such signal")
 def test_another_signal_stops_nothing() -> None:
     called: list[int] = []

@@ -15,7 +15,7 @@ from hypothesis import settings
 
 from framewire.common.frame import Image
 from framewire.common.transport import open_sockets
-from receiver.publishing import DEADLINE_S, Station
+from receiver.publishing import DEADLINE_S, Station, until
 
 # No deadline for one example: a slow machine is no defect. The 60 s of pytest-timeout remain.
 settings.register_profile("framewire", deadline=None)
@@ -70,13 +70,15 @@ class Display:
     def press(self, key: str) -> None:
         """A key press for the window that has our name, once it is there."""
         find = ("search", "--sync", "--onlyvisible", "--name", "^framewire$")
-        subprocess.run(
-            ["xdotool", *find, "windowfocus", "--sync", "key", key],
-            env=self.environment,
-            check=True,
-            capture_output=True,
-            timeout=DEADLINE_S,
-        )
+        command = ["xdotool", *find, "windowfocus", "--sync", "key", key]
+
+        def pressed() -> bool:  # not where the window was not ready to be focused
+            done = subprocess.run(
+                command, env=self.environment, check=False, capture_output=True, timeout=DEADLINE_S
+            )
+            return done.returncode == 0
+
+        until(pressed)
 
 
 @pytest.fixture(scope="session")

@@ -358,7 +358,8 @@ def test_view_in_a_window(
         monkeypatch.setenv(name, display.environment[name])
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with commands(tmp_path) as start, station.streaming():
-        command = start("view", station.url)
+        command = start("view", station.url, "--json")
+        _received(command, 1)
         display.press("s")
         until(lambda: any(tmp_path.glob("lab-cam1-*.jpg")))
         display.press("q")

@@ -358,12 +358,17 @@ def test_view_in_a_window(
         monkeypatch.setenv(name, display.environment[name])
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     with commands(tmp_path) as start, station.streaming():
-        command = start("view", station.url)
-        display.press("s")
+        command = start("view", station.url, "--json")
+        _received(command, 1)
+        import time
+        display.press("s"); t=time.time()
         until(lambda: any(tmp_path.glob("lab-cam1-*.jpg")))
-        import time, subprocess; time.sleep(.3)
-        print(command.errors, command.process.poll(), list(tmp_path.iterdir()))
-        r=subprocess.run(["xdotool","search","--onlyvisible","--name","framewire","windowfocus", "--sync","key","q"],env=display.environment,capture_output=True,text=True); print(r)
+        try: display.press("q")
+        except BaseException as e:
+            import subprocess
+            print("FAILED", e, command.errors, command.process.poll(), list(command._lines.queue), list(tmp_path.iterdir()))
+            print(subprocess.run(["xdotool","search","--name","."],env=display.environment,capture_output=True,text=True))
+            raise
         assert command.wait() == 0
     (path,) = tmp_path.glob("*.jpg")
     header, _ = split_header(path.read_bytes())

@@ -92,12 +92,13 @@ class RecordingWriter:
 def _open(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
     try:
         file = av.open(_url(path))
-    except (av.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError, UnicodeDecodeError) as error:
         raise RecordingError(f"cannot read {path}: {_reason(error)}") from error
-    if not file.streams.video:
+    stream = next(iter(file.streams.video), None)
+    if stream is None or getattr(stream, "codec_context", None) is None:  # or an unknown codec
         file.close()
-        raise RecordingError(f"cannot read {path}: it holds no video")
-    return file, file.streams.video[0]
+        raise RecordingError(f"cannot read {path}: it holds no video that FFmpeg knows")
+    return file, stream
 
 
 def _demux(
@@ -130,6 +131,7 @@ class RecordingReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file, self._stream = _open(path)
+        self._begun = False
         self.damaged = 0
         """Packets passed over because their header could not be read."""
 
@@ -141,8 +143,9 @@ class RecordingReader:
         time_base = Fraction(self._stream.time_base or _MS)
         offset = self._stream.start_time or 0
         start = offset + int(start_s / time_base)
-        if start > offset:
+        if start > offset or self._begun:
             self._file.seek(start, stream=self._stream)
+        self._begun = True
         for packet in _demux(self._file, self._stream, self.path):
             if packet.pts is not None and packet.pts < start:
                 continue

@@ -14,7 +14,7 @@ PATTERNS = ("pub-sub",)
 
 _RESERVED = ("req-rep", "push-pull")
 _SHAPE = re.compile(r"\A(?:(?P<pattern>[a-z-]+)\+)?(?P<transport>[a-z]+)://(?P<address>.+)\Z")
-_TCP = re.compile(r"\A(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]/\s]+):(?P<port>\d{1,5}|\*)\Z")
+_TCP = re.compile(r"\A(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]/\s]+):(?P<port>[0-9]{1,5}|\*)\Z")
 _IPC_MAX_BYTES = 107  # sun_path in <sys/un.h>, less its closing zero
 
 
@@ -79,7 +79,7 @@ def parse_endpoint(text: str, *, bind: bool) -> Endpoint:
 
 def _address_fault(endpoint: Endpoint, bind: bool) -> str:
     if endpoint.transport == "ipc":
-        long = len(endpoint.address.encode()) > _IPC_MAX_BYTES
+        long = len(endpoint.address.encode(errors="surrogateescape")) > _IPC_MAX_BYTES
         return f"an ipc path has at most {_IPC_MAX_BYTES} bytes" if long else ""
     if endpoint.transport == "inproc":
         return ""

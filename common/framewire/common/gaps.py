@@ -42,6 +42,7 @@ class GapCounter:
             if len(self._expected) > _REMEMBERED:
                 self._expected.popitem(last=False)
             return 0
+        self._expected.move_to_end(sender)  # the run unheard for longest is forgotten first
         missing = max(0, sequence - expected)
         self.lost += missing
         self._expected[sender] = max(expected, sequence)

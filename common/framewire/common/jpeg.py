@@ -92,7 +92,10 @@ def _encode_opencv(image: Image, quality: int) -> bytes:
 def _decode_opencv(jpeg: bytes) -> Image:
     from framewire.common.opencv import cv2
 
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_UNCHANGED)
+    try:
+        image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        image = None
     if image is None:
         raise JpegError("a JPEG does not decode")
     return image.astype(np.uint8, copy=False)

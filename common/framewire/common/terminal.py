@@ -2,6 +2,7 @@
 
 import json
 import logging
+import select
 import signal
 import socket
 import sys
@@ -55,7 +56,7 @@ class Stopper(Closing):
         self._on_stop = on_stop
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
-        self._reader.settimeout(duration)
+        self._duration = duration
         self._before = {number: signal.getsignal(number) for number in _SIGNALS}
         for number in _SIGNALS:
             signal.signal(number, self._noted)
@@ -70,12 +71,24 @@ class Stopper(Closing):
             signal.signal(each, signal.SIG_DFL)
 
     def _watch(self) -> None:
-        with suppress(TimeoutError):
-            if self._reader.recv(1) == b"\xff":  # close() says that there is nothing to stop
-                return
+        if not self._asked():
+            return
         self.requested = True
         for call in self._on_stop:
             call()
+
+    def _asked(self) -> bool:
+        """Wait for one of our signals or the end of the time; False if `close` came first."""
+        end_ns = None if self._duration is None else monotonic_ns() + round(self._duration * NS)
+        while True:
+            left_s = None if end_ns is None else max(0.0, (end_ns - monotonic_ns()) / NS)
+            if not select.select([self._reader], [], [], left_s)[0]:
+                return True
+            number = self._reader.recv(1)[0]  # every signal that Python handles arrives here
+            if number == _CLOSING:
+                return False
+            if number in _SIGNALS:
+                return True
 
     def close(self) -> None:
         if self._writer.fileno() < 0:
@@ -84,13 +97,14 @@ class Stopper(Closing):
         for number, handler in self._before.items():
             signal.signal(number, handler)
         with suppress(BlockingIOError):
-            self._writer.send(b"\xff")
+            self._writer.send(bytes((_CLOSING,)))
         self._thread.join()
         self._reader.close()
         self._writer.close()
 
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CLOSING = 255  # no signal has this number
 
 
 class LiveLine(Closing):

@@ -2,7 +2,7 @@
 
 The code is a band across the top, a twelfth of the height: two rows of 20 cells, white for 1 and
 black for 0, most significant bit first. 32 bits hold the number, the last 8 its CRC-8 (polynomial
-0x07). Cells are relative to the picture, so any scaling of the whole picture keeps them.
+0x07, XORed with 0x55). Cells are relative to the picture, so any scaling of the whole picture keeps them.
 """
 
 from itertools import pairwise
@@ -15,6 +15,7 @@ __all__ = ["MIN_HEIGHT", "MIN_WIDTH", "draw_number", "read_number"]
 
 _ROWS, _COLUMNS, _BAND = 2, 20, 12
 _NUMBER_BITS, _CHECK_BITS = 32, 8
+_CHECK_MASK = 0x55  # so that a black picture is no frame 0
 
 MIN_WIDTH, MIN_HEIGHT = 80, 96
 """Below this, a cell has fewer than four pixels a side and JPEG smears it."""
@@ -26,7 +27,7 @@ def _crc8(number: int) -> int:
         crc ^= byte
         for _ in range(8):
             crc = (crc << 1) ^ (0x107 if crc & 0x80 else 0)
-    return crc
+    return crc ^ _CHECK_MASK
 
 
 def _edges(width: int, height: int) -> tuple[list[int], list[int]]:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import socket
+import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -25,7 +26,7 @@ TICK_MS = 200
 """The longest wait in any loop, milliseconds: how soon a stop is noticed."""
 
 _MAX_PARTS = 3
-_DRAIN = 1024  # parts of one oversized message that are read past before its socket is given up
+_DRAIN = 1024  # parts of an endless message that one call reads past
 
 _COMMON: Mapping[int, int] = {
     zmq.LINGER: 0,  # the default, -1, makes a context wait for ever
@@ -118,6 +119,8 @@ class _Socket:
         url = endpoint.url
         if endpoint.host == "localhost":  # ZeroMQ binds to numbers and interfaces, not to names
             url = url.replace("localhost", "127.0.0.1", 1)
+        if endpoint.transport == "ipc":
+            _check_ipc_path(endpoint)
         try:
             self.socket.bind(url)
         except (zmq.ZMQError, OSError) as error:
@@ -149,6 +152,20 @@ def _bind_error(endpoint: Endpoint, number: int, text: str) -> TransportError:
         errno.ENOTDIR: "its folder does not exist",
     }
     return TransportError(f"cannot bind {endpoint}: {advice.get(number, text)}")
+
+
+def _check_ipc_path(endpoint: Endpoint) -> None:
+    """Refuse what ZeroMQ would do silently: delete whatever lies at the path, in use or not."""
+    path = endpoint.address
+    if path.startswith("@") or path == "*" or not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise TransportError(
+            f"cannot bind {endpoint}: what lies there is not a socket; choose another path"
+        )
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.connect(path)
+        raise _bind_error(endpoint, errno.EADDRINUSE, "")
 
 
 class Waker:
@@ -216,18 +233,17 @@ class Publisher(_Socket):
 
     def send_to_all(self, parts: Sequence[bytes], timeout_ms: int) -> None:
         """As `send`, but give full queues `timeout_ms` to take it: for a last word."""
-        self.socket.setsockopt(zmq.XPUB_NODROP, 1)
         deadline = monotonic_ns() + timeout_ms * NS // 1000
-        while True:
-            try:
-                self.socket.send_multipart(parts, zmq.DONTWAIT)
-                return
-            except zmq.Again:
-                if monotonic_ns() > deadline:
-                    self.socket.setsockopt(zmq.XPUB_NODROP, 0)
-                    self.send(parts)
-                    return
-            self.socket.poll(5, zmq.POLLOUT)
+        self.socket.setsockopt(zmq.XPUB_NODROP, 1)
+        try:
+            while monotonic_ns() < deadline:
+                try:
+                    return self.send(parts)
+                except zmq.Again:
+                    self.socket.poll(5, zmq.POLLOUT)
+        finally:
+            self.socket.setsockopt(zmq.XPUB_NODROP, 0)
+        self.send(parts)
 
 
 class Subscriber(_Socket):
@@ -249,21 +265,26 @@ class Subscriber(_Socket):
         for prefix in prefixes:
             self.socket.setsockopt(zmq.SUBSCRIBE, prefix)
         self.endpoints = self._attach(bind, connect)
+        self._skipping = False  # whether the rest of a message that was given out is to come
 
     def receive(self) -> list[bytes] | None:
         """The parts of one message, or None if none has arrived; does not wait.
 
         Parts past the fourth are read and thrown away: their number alone shows that it is none of
-        ours, and they must not pile up.
+        ours, and they must not pile up. Of a very long message, some at each call.
         """
-        try:
-            parts = [self.socket.recv(zmq.DONTWAIT)]
-        except zmq.Again:
-            return None
+        parts: list[bytes] = []
         for _ in range(_DRAIN):
-            if not self.socket.getsockopt(zmq.RCVMORE):
-                break
-            part = self.socket.recv()
-            if len(parts) <= _MAX_PARTS:
-                parts.append(part)
-        return parts
+            try:
+                part = self.socket.recv(zmq.DONTWAIT)
+            except zmq.Again:
+                return None
+            more = bool(self.socket.getsockopt(zmq.RCVMORE))
+            if self._skipping:
+                self._skipping = more
+                continue
+            parts.append(part)
+            self._skipping = more and len(parts) > _MAX_PARTS
+            if self._skipping or not more:
+                return parts
+        return None

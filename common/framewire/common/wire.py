@@ -150,20 +150,24 @@ def decode_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     header = _decode_map(data, limits)
     if not isinstance(header, Header):
         raise ProtocolError("a recorded header is not of the kind 'frame'")
-    try:
-        check_topic(header.topic)
-    except TopicError as error:
-        raise ProtocolError(str(error)) from None
+    _check_name(header.topic)
     return header
 
 
 def _decode_topic(part: bytes) -> str:
     if not part.endswith(b"/"):
         raise ProtocolError(f"a topic without its closing '/': {part[:64]!r}")
+    return _check_name(part[:-1].decode("ascii", errors="replace"))
+
+
+def _check_name(name: str) -> str:
+    """A peer's topic: as `check_topic`, but a second closing ``/`` is not let pass."""
     try:
-        return check_topic(part[:-1].decode("ascii"))
-    except (UnicodeDecodeError, TopicError):
-        raise ProtocolError(f"a topic outside the grammar: {part[:64]!r}") from None
+        if check_topic(name) == name:
+            return name
+    except TopicError:
+        pass
+    raise ProtocolError(f"a topic outside the grammar: {name[:64]!r}")
 
 
 def _decode_map(data: bytes, limits: Limits) -> Header | Status:
@@ -187,7 +191,8 @@ def _header_error(data: bytes, error: Exception) -> ProtocolError:
             f"the sender speaks protocol version {version}, this framewire knows {VERSION}: "
             "update this side"
         )
-    return ProtocolError(f"a header that cannot be read: {error}")
+    reason = " ".join(str(error).split())[:200]  # it may quote what the peer wrote
+    return ProtocolError(f"a header that cannot be read: {reason}")
 
 
 def _check_received_metadata(metadata: dict[str, Any], data: bytes, limits: Limits) -> None:
