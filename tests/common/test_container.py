@@ -262,7 +262,7 @@ def _ffmpeg(program: str, *arguments: str | Path) -> str:
     return done.stdout
 
 
-COUNT = ("-v", "error", "-count_packets", "-show_entries", "stream=nb_read_packets")
+COUNT = ("-v", "fatal", "-count_packets", "-show_entries", "stream=nb_read_packets")
 NULL = ("-f", "null", "-")
 
 
@@ -342,7 +342,7 @@ def test_a_killed_process_loses_half_a_second_at_most(tmp_path: Path, step_ns: i
     assert (written - len(read)) * step_ns <= NS // 2
     assert len(_opencv_numbers(path)) in (len(read), len(read) - 1)
     counted = _ffmpeg("ffprobe", *COUNT, "-of", "csv=p=0", path)
-    assert int(counted.strip().rstrip(",")) == len(read)
+    assert counted.strip().rstrip(",") == str(len(read))
     _ffmpeg("ffmpeg", "-v", "error", "-i", path, *NULL)
 
 

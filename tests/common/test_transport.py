@@ -227,10 +227,10 @@ def test_a_last_word_waits_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = threading.Event()
     looks = 0
 
-    def clock() -> int:  # read once for the deadline, then after each refusal
+    def clock() -> int:  # read for the deadline, then before each attempt
         nonlocal looks
         looks += 1
-        if looks > 1:
+        if looks == 3:
             refused.set()
         return monotonic_ns()
 
@@ -434,6 +434,20 @@ def test_a_message_on_its_way_leaves_within_its_linger() -> None:
         pair.pub.send([b"lab/", b"", bytes(MAX_BYTES)])
         pair.pub.close(linger_ms=DEADLINE_S * 1000)
         assert len(pair.next_messages()[0][2]) == MAX_BYTES
+
+
+def test_no_more_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "_contexts", transport._Contexts())
+    context = transport._contexts.acquire()
+    context.set(zmq.MAX_SOCKETS, 1)
+    try:
+        with closing(Publisher([_bindable("inproc://s")], [])):
+            transport._contexts.release()
+            with pytest.raises(TransportError):
+                Publisher([], [_connectable("inproc://s")])
+        assert open_sockets() == 0
+    finally:
+        context.term()
 
 
 FORKING = """

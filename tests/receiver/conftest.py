@@ -70,15 +70,19 @@ class Display:
     def press(self, key: str) -> None:
         """A key press for the window that has our name, once it is there."""
         find = ("search", "--sync", "--onlyvisible", "--name", "^framewire$")
-        command = ["xdotool", *find, "windowfocus", "--sync", "key", key]
+        until(lambda: self._xdotool(*find, "windowfocus", "--sync"))  # not before it is ready
+        assert self._xdotool("key", key)
 
-        def pressed() -> bool:  # not where the window was not ready to be focused
-            done = subprocess.run(
-                command, env=self.environment, check=False, capture_output=True, timeout=DEADLINE_S
-            )
-            return done.returncode == 0
-
-        until(pressed)
+    def _xdotool(self, *arguments: str) -> bool:
+        """Whether it could."""
+        done = subprocess.run(
+            ["xdotool", *arguments],
+            env=self.environment,
+            check=False,
+            capture_output=True,
+            timeout=DEADLINE_S,
+        )
+        return done.returncode == 0
 
 
 @pytest.fixture(scope="session")

@@ -312,9 +312,6 @@ def test_runs_of_a_replay_are_no_restarts(station: Station, connect: Connect) ->
     assert (figures.received, figures.lost, figures.restarts) == (9, 0, 0)
 
 
-# Defect: a status carries no `replay`, so the first word of a new run of a replay counts as a
-# restart where it comes before the run's first frame.
-@pytest.mark.xfail(strict=True)
 def test_a_status_of_a_replays_new_run_is_no_restart(station: Station, connect: Connect) -> None:
     receiver = connect()
     figures = _after(
@@ -396,20 +393,6 @@ def test_a_malformed_message_is_counted_and_the_stream_goes_on(
     assert receiver.stats.received == 2
     assert set(receiver.stats.topics) == {TOPIC}
     assert "refused 1 message(s): " in caplog.text
-
-
-# Defect: a message above MAXMSGSIZE ends a connecting socket for good, without an error; nothing
-# makes a new one, so the stream never comes back. Not run, because it would wait for its deadline.
-@pytest.mark.xfail(strict=True, run=False)
-def test_after_a_message_that_is_too_large_the_stream_goes_on(
-    station: Station, connect: Connect
-) -> None:
-    receiver = connect(limits=Limits(payload_bytes=1 << 18), timeout=0.1)
-    station.send(packet(0))
-    assert receiver.read(DEADLINE_S).sequence == 0
-    station.send([*GOOD[:2], bytes((1 << 18) + 1)])
-    with station.streaming():
-        assert receiver.read(DEADLINE_S).sequence > 0
 
 
 def test_malformed_messages_are_logged_once_a_second(

@@ -301,9 +301,6 @@ def test_s_saves_what_is_shown(
     assert all(f"saved {name}\n" in printed for name in saved)
 
 
-# Defect: the packet is noted after its frame is shown, so the very first look at the keyboard finds
-# a topic without a packet.
-@pytest.mark.xfail(strict=True, raises=KeyError)
 def test_s_at_the_first_frame(station: Station, screen: Screen, tmp_path: Path) -> None:
     screen.keys = {1: "s", 2: "q"}
     with _receiving(station, packet(0), packet(1)) as receiver:
@@ -311,9 +308,6 @@ def test_s_at_the_first_frame(station: Station, screen: Screen, tmp_path: Path) 
     assert _saved(tmp_path) == {"lab-cam1-0.jpg": 0}
 
 
-# Defect: for the same reason the file holds the frame before the one on the screen; and while the
-# window pauses, the newest frame instead of the one on the screen.
-@pytest.mark.xfail(strict=True)
 @pytest.mark.parametrize(("keys", "number"), [({3: "s", 4: "q"}, 2), ({2: " ", 5: "s", 6: "q"}, 1)])
 def test_s_saves_the_frame_on_the_screen(
     station: Station, screen: Screen, tmp_path: Path, keys: dict[int, str], number: int
@@ -324,8 +318,6 @@ def test_s_saves_the_frame_on_the_screen(
     assert set(_saved(tmp_path).values()) == {number}
 
 
-# Defect: that a snapshot was saved is told in words where JSON was asked for.
-@pytest.mark.xfail(strict=True, raises=json.JSONDecodeError)
 def test_a_snapshot_for_machines(
     station: Station, screen: Screen, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -398,8 +398,6 @@ def test_a_source_that_fails_on_the_way(tmp_path: Path, capsys: Output, chart: "
     assert "Traceback" not in err
 
 
-# Defect: islice's own ValueError comes through, as a traceback.
-@pytest.mark.xfail(strict=True, raises=ValueError)
 @pytest.mark.parametrize("command", ["send", "replay"])
 def test_a_negative_count_is_refused(
     command: str, tmp_path: Path, record: "Record", packet: "MakePacket", capsys: Output

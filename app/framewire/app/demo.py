@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.errors import FramewireError, ReceiveTimeout, SinkError
-from framewire.common.terminal import EXIT_DONE, Switch, print_json, set_up_logging
+from framewire.common.terminal import EXIT_DONE, Seconds, Switch, print_json, set_up_logging
 
 if TYPE_CHECKING:
     from framewire.receiver import Receiver
@@ -30,7 +30,7 @@ def demo_source() -> str:
 
 def demo(
     *,
-    duration: float | None = None,
+    duration: Seconds = None,
     source: str | None = None,
     headless: Switch = False,
     json: Switch = False,

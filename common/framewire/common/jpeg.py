@@ -9,6 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
+from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.errors import JpegError, UsageError
 from framewire.common.frame import Image
 
@@ -45,8 +46,11 @@ def check_image(image: object) -> Image:
         raise UsageError(
             f"cannot send an array of shape {image.shape}: (H, W, 3) in BGR order or (H, W) go"
         )
-    if not 0 < min(image.shape[:2]) <= max(image.shape[:2]) <= 65500:
+    height, width = image.shape[:2]
+    if not 0 < min(height, width) <= max(height, width) <= 65500:
         raise UsageError(f"cannot send an array of shape {image.shape}: JPEG has 1 to 65500 pixels")
+    if height * width > DEFAULT_LIMITS.picture_pixels:
+        raise UsageError(f"cannot send a picture of {width}x{height}: at most 64 Mpixel")
     return image
 
 

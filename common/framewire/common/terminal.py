@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Annotated, TextIO
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
@@ -23,8 +24,10 @@ __all__ = [
     "EXIT_FAILED",
     "EXIT_LOST",
     "EXIT_USAGE",
+    "Count",
     "LiveLine",
     "Repeated",
+    "Seconds",
     "Stopper",
     "Switch",
     "megabits",
@@ -34,6 +37,10 @@ __all__ = [
 
 Repeated = Annotated[list[str] | None, Parameter(negative="")]
 """An option that may be given several times."""
+Count = Annotated[int | None, Parameter(validator=Number(gte=0))]
+"""A number of frames."""
+Seconds = Annotated[float | None, Parameter(validator=Number(gt=0))]
+"""A time to run for or to wait."""
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
 """An option without a value."""
 

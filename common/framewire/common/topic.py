@@ -1,7 +1,7 @@
 r"""Topics: the names of streams, such as ``lab/cam1``.
 
 Segments of ``[A-Za-z0-9._-]`` joined by ``/``, at most 255 bytes with the ``/`` that always ends
-them on the wire. The end mark is what makes a ZeroMQ prefix subscription safe: ``lab/cam1/`` is no
+them on the wire. No segment is ``.`` or ``..``: topics become folders and addresses. The end mark is what makes a ZeroMQ prefix subscription safe: ``lab/cam1/`` is no
 prefix of ``lab/cam10/``.
 """
 
@@ -15,7 +15,8 @@ MAX_TOPIC_BYTES = 255
 """Length limit on the wire, the closing ``/`` included."""
 
 # \Z, not $: `$` would let a topic end in a newline.
-_TOPIC = re.compile(r"\A[A-Za-z0-9._-]+(?:/[A-Za-z0-9._-]+)*\Z")
+_SEGMENT = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+"
+_TOPIC = re.compile(rf"\A{_SEGMENT}(?:/{_SEGMENT})*\Z")
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
 
 

@@ -97,7 +97,12 @@ class _Socket:
     def __init__(
         self, kind: int, options: Mapping[int, int], endpoints: Iterable[Endpoint]
     ) -> None:
-        self.socket: zmq.Socket[bytes] = _contexts.acquire().socket(kind)
+        context = _contexts.acquire()
+        try:
+            self.socket: zmq.Socket[bytes] = context.socket(kind)
+        except zmq.ZMQError as error:
+            _contexts.release()
+            raise TransportError(f"no more sockets can be opened: {error}") from error
         self._open = True
         for option, value in {**_COMMON, **options}.items():
             self.socket.setsockopt(option, value)

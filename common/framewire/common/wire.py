@@ -112,7 +112,7 @@ def _fault(value: object, depth: int) -> str:
     if isinstance(value, dict):
         for key in value:
             if type(key) is not str:
-                return f"the key {key!r} is not a str"
+                return f"the key {repr(key)[:64]} is not a str"
         value = list(value.values())
     return next(filter(None, (_fault(item, depth - 1) for item in value)), "")
 

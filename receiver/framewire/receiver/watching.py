@@ -57,14 +57,14 @@ def show(
     from framewire.receiver.decoder import decode
     from framewire.receiver.sinks.window import Window
 
-    newest: dict[str, Packet] = {}
+    on_screen: dict[str, Packet] = {}
     figures = _Figures(receiver, json)
     shown = 0
     with (
         Window(
             figures=figures.overlay,
             alarm=figures.alarm,
-            on_snapshot=lambda topics: _save(newest, topics),
+            on_snapshot=lambda topics: _save(on_screen, topics, json),
         ) as window,
         figures.line,
         Stopper(duration=duration) as stop,
@@ -72,26 +72,31 @@ def show(
         while window.open and not stop.requested and (count is None or shown < count):
             try:
                 packet = receiver.read_packet(0.05)
-                window.write(decode(packet))
+                frame = decode(packet)
+                if not window.paused:
+                    on_screen[packet.topic] = packet
+                window.write(frame)
             except (ReceiveTimeout, JpegError):
                 window.refresh()
             except Closed:
                 return
             else:
-                newest[packet.topic] = packet
                 shown += 1
             figures.update()
 
 
-def _save(newest: "dict[str, Packet]", topics: list[str]) -> None:
+def _save(on_screen: "dict[str, Packet]", topics: list[str], json: bool) -> None:
     """Snapshots of what is on the screen, into the current folder."""
     from framewire.receiver.sinks.images import write_jpeg
 
     for name in topics:
-        packet = newest[name]
+        packet = on_screen[name]
         path = Path(f"{name.replace('/', '-')}-{packet.sequence}.jpg")
         write_jpeg(path, packet)
-        print(f"\nsaved {path}", flush=True)
+        if json:
+            print_json(event="snapshot", out=str(path), topic=name, sequence=packet.sequence)
+        else:
+            print(f"\nsaved {path}", flush=True)
 
 
 class _Figures:

@@ -7,7 +7,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from framewire.common.errors import UsageError
-from framewire.common.terminal import LiveLine, Repeated, Stopper, Switch, print_json
+from framewire.common.terminal import Count, LiveLine, Repeated, Stopper, Switch, print_json
 
 if TYPE_CHECKING:
     from framewire.common.frame import Frame, Packet
@@ -52,7 +52,7 @@ def send(
     loop: Switch = False,
     speed: float = 1.0,
     start: float = 0.0,
-    count: int | None = None,
+    count: Count = None,
     metadata: Repeated = None,
     wait: int = 0,
     insecure: Switch = False,
@@ -142,7 +142,7 @@ def replay(
     loop: Switch = False,
     speed: float = 1.0,
     start: float = 0.0,
-    count: int | None = None,
+    count: Count = None,
     wait: int = 0,
     insecure: Switch = False,
     json: Switch = False,

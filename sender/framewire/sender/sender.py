@@ -4,6 +4,7 @@ import logging
 import secrets
 import threading
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,27 +86,28 @@ class SenderStats:
 class _Topic:
     """What the sender keeps of one topic; under the sender's lock."""
 
-    sender: str
+    run: str  # id of the run that frames are accepted from now
     numbers: Sequence = field(default_factory=Sequence)
     sent: int = 0
     sent_bytes: int = 0
     unwatched: int = 0
     pending: int = 0  # frames between `send` and the socket
-    reached: int = 0  # while frames are pending: the number after the last that went out
+    reached_run: str = ""  # while frames are pending: the run that has reached the socket,
+    reached: int = 0  # and the number after the last of it that went out
     state: State = "live"
     reason: str = ""
     status_due_ns: int = 0
 
     def accept(self, sequence: int) -> None:
         if not self.pending:
-            self.reached = sequence
+            self.reached_run, self.reached = self.run, sequence
         self.pending += 1
 
     def settle(self, packet: Packet) -> None:
         self.pending -= 1
         self.sent += 1
         self.sent_bytes += len(packet.payload)
-        self.reached = packet.sequence + 1
+        self.reached_run, self.reached = packet.header.sender, packet.sequence + 1
 
     def lose(self) -> None:
         self.pending -= 1
@@ -114,7 +116,7 @@ class _Topic:
     def status(self, name: str) -> Status:
         return Status(
             topic=name,
-            sender=self.sender,
+            sender=self.reached_run if self.pending else self.run,
             sequence=self.reached if self.pending else self.numbers.next,
             dropped=self.numbers.dropped,
             sent_ns=wall_ns(),
@@ -226,11 +228,11 @@ class Sender(Closing):
         frame = image if isinstance(image, Frame) else None
         pixels = check_image(image.image if isinstance(image, Frame) else image)
         name = self._name(topic, frame)
-        if metadata is not None:
-            wire.check_metadata({**frame.metadata, **metadata} if frame else metadata)
+        facts = {**(frame.metadata if frame else {}), **(metadata or {})}
+        wire.check_metadata(facts)
         if self._inbox.closed:
             raise Closed("send on a closed Sender")
-        header = self._take(name, frame, pixels, metadata)
+        header = self._take(name, frame, pixels, facts)
         if header is None:
             return
         replaced = self._inbox.put(Frame(pixels.copy() if copy else pixels, header), key=name)
@@ -248,25 +250,27 @@ class Sender(Closing):
         name = check_topic(topic) if topic is not None else self._topic or header.topic
         if self._inbox.closed:
             raise Closed("forward on a closed Sender")
+        wire.check_metadata(header.metadata)
+        run = header.sender or self._id
         with self._lock:
-            entry = self._entry(name, header.sender)
+            entry = self._entry(name, run)
             entry.numbers.follow(header.sequence)
             entry.numbers.dropped = header.dropped
             if not self._wanted(name):
                 entry.unwatched += 1
                 return
             entry.accept(header.sequence)
-        sender = header.sender or self._id
-        changed = msgspec.structs.replace(header, topic=name, sender=sender)
+        changed = msgspec.structs.replace(header, topic=name, sender=run)
         self._outbox.put(Packet(changed, packet.payload))
 
     def announce(self, state: State, reason: str = "", *, topic: str | None = None) -> None:
         """Tell receivers what has become of a topic (default: all): live, no-signal or ended."""
+        only = None if topic is None else check_topic(topic)
         with self._lock:
-            if topic is not None:
-                self._entry(check_topic(topic))
+            if only is not None and only not in self._topics:
+                self._entry(only, self._id)
             for name, entry in self._topics.items():
-                if topic is None or name == topic:
+                if only in (None, name):
                     entry.state, entry.reason, entry.status_due_ns = state, reason[:1024], 0
         self._waker.wake()
 
@@ -298,12 +302,9 @@ class Sender(Closing):
             raise UsageError("no topic for this image: Sender(topic=...) or send(..., topic=...)")
         return check_topic(frame.topic)
 
-    def _entry(self, name: str, sender: str = "") -> _Topic:
-        entry = self._topics.get(name)
-        if entry is None:
-            entry = self._topics[name] = _Topic(sender or self._id)
-        elif sender and sender != entry.sender:  # another run is passed on: its numbers begin anew
-            entry.sender, entry.pending = sender, 0
+    def _entry(self, name: str, run: str) -> _Topic:
+        entry = self._topics.setdefault(name, _Topic(run))
+        entry.run = run
         return entry
 
     def _wanted(self, name: str) -> bool:
@@ -311,11 +312,11 @@ class Sender(Closing):
         return any(part.startswith(prefix) for prefix in self._prefixes)
 
     def _take(
-        self, name: str, frame: Frame | None, pixels: Image, metadata: dict[str, Any] | None
+        self, name: str, frame: Frame | None, pixels: Image, metadata: dict[str, Any]
     ) -> Header | None:
         """Number a frame and fill in its header; None if nobody wants it."""
         with self._lock:
-            entry = self._entry(name)
+            entry = self._entry(name, self._id)
             sequence = entry.numbers.take(frame.header.dropped if frame else 0)
             if not self._wanted(name):
                 entry.unwatched += 1
@@ -334,7 +335,7 @@ class Sender(Closing):
             height=pixels.shape[0],
             channels=1 if pixels.ndim == 2 else 3,
             codec="raw",
-            metadata={**(frame.metadata if frame else {}), **(metadata or {})},
+            metadata=deepcopy(metadata),  # the caller may go on with what is in it
         )
 
     # -- the encoder's thread -----------------------------------------------------------------

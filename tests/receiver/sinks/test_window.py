@@ -257,7 +257,7 @@ def test_f_fills_the_screen_and_back(screen: Screen) -> None:
         screen.press(window, "f")
         assert screen.full_screen == [cv2.WINDOW_FULLSCREEN]
         screen.write(window, _frame(2, size=(1920, 1080)))
-        assert screen.sizes == []  # a full screen keeps its size
+        assert screen.sizes == [(640, 480)]  # a full screen keeps its size
         screen.press(window, "f")
         assert screen.full_screen == [cv2.WINDOW_FULLSCREEN, cv2.WINDOW_NORMAL]
 
@@ -269,8 +269,6 @@ def test_without_callbacks_every_key_is_harmless(screen: Screen) -> None:
         assert window.open
 
 
-# Defect: a picture smaller than 1280x720 gets no size at all, and OpenCV's default is 400x300.
-@pytest.mark.xfail(strict=True)
 def test_a_small_picture_gets_a_window_of_its_size(screen: Screen) -> None:
     with Window() as window:
         screen.write(window, _frame(1, size=(640, 480)))

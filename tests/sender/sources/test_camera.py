@@ -306,9 +306,6 @@ def test_it_is_opened_again_when_it_comes_back(
     _close(source, device)
 
 
-# Defect: where a camera gave JPEG, comes back and does not give it at the first look (the look at
-# one picture may simply fail), `packets()` waits for ever although pictures come.
-@pytest.mark.xfail(strict=True)
 def test_a_camera_that_comes_back_without_jpeg_is_told(
     device: FakeCamera, monkeypatch: pytest.MonkeyPatch, eventually: "Eventually"
 ) -> None:

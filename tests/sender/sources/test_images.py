@@ -125,22 +125,16 @@ def test_options_that_images_cannot_take(shots: Path) -> None:
         ImagesSource(str(shots), SourceOptions(start=1))
 
 
-# Defect: the sort key has numbers before texts, so what is compared first is the number.
-@pytest.mark.xfail(strict=True)
 def test_names_are_sorted_before_numbers(tmp_path: Path, chart: "Chart") -> None:
     for number, name in enumerate(("left1", "left2", "left10", "right1", "right2")):
         cv2.imwrite(str(tmp_path / f"{name}.png"), chart(number))
     assert _numbers(str(tmp_path)) == [0, 1, 2, 3, 4]
 
 
-# Defect: the name of a file that is there is still taken for a glob.
-@pytest.mark.xfail(strict=True)
 def test_a_file_with_brackets_in_its_name(tmp_path: Path, chart: "Chart") -> None:
     cv2.imwrite(str(tmp_path / "shot [2].png"), chart(2))
     assert _numbers(str(tmp_path / "shot [2].png")) == [2]
 
 
-# Defect: the default topic of a file is its stem; a single image gets its folder's name.
-@pytest.mark.xfail(strict=True)
 def test_one_file_is_named_after_itself(shots: Path) -> None:
     assert ImagesSource(str(shots / "shot10.png"), FAST).name == "shot10"

@@ -201,9 +201,6 @@ def test_the_newest_picture_wins_and_the_others_are_counted(
     assert (last, numbers.dropped) == (5, 4)
 
 
-# Defect: a picture's `dropped` is read before the picture takes the place of the one before it, so
-# that one is told of only by the next picture; behind the last one it is never told.
-@pytest.mark.xfail(strict=True)
 def test_a_picture_tells_of_the_one_that_it_replaced(
     open_live: Callable[..., LiveSource],
     grabber: FakeGrabber,

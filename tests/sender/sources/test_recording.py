@@ -226,8 +226,6 @@ def test_a_cut_recording_plays_as_far_as_it_goes(
     assert all(b == a + 1 for a, b in pairwise(numbers))
 
 
-# Defect: with a start behind the end of all files a loop goes round for ever, at full load.
-@pytest.mark.xfail(strict=True)
 def test_a_loop_without_anything_to_show_ends(yard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = 0
     with RecordingSource(yard, SourceOptions(loop=True, start=60, speed=0)) as source:
@@ -245,9 +243,6 @@ def test_a_loop_without_anything_to_show_ends(yard: str, monkeypatch: pytest.Mon
             list(source.packets())
 
 
-# Defect: one recorded picture that does not decode ends the iteration, with an error of the
-# protocol; other sources count it and go on.
-@pytest.mark.xfail(strict=True)
 def test_a_recorded_picture_that_does_not_decode_is_passed_over(
     tmp_path: Path, packet: "MakePacket", record: "Record"
 ) -> None:

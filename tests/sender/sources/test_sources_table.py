@@ -132,8 +132,6 @@ def test_a_url_of_another_kind(spec: str) -> None:
         open_source(spec)
 
 
-# Defect: the system's own error comes through.
-@pytest.mark.xfail(strict=True, raises=OSError)
 def test_a_name_that_no_file_can_have() -> None:
     with pytest.raises(SourceError):
         open_source("a" * 300)

@@ -10,6 +10,7 @@ from framewire.common.closing import Closing
 from framewire.common.errors import SinkError
 from framewire.common.frame import Packet
 from framewire.common.jpeg_syntax import with_header
+from framewire.common.topic import check_topic
 from framewire.common.wire import encode_header
 
 __all__ = ["Images", "check_writable", "write_jpeg"]
@@ -70,6 +71,7 @@ class Images(Closing):
 
     def write(self, packet: Packet, /) -> None:
         """Write one file; `SinkError` if it cannot."""
+        check_topic(packet.topic)  # it becomes a folder
         header = packet.header
         seconds, rest_ns = divmod(header.captured_ns, NS)
         moment = datetime.fromtimestamp(seconds, UTC)

@@ -10,6 +10,7 @@ from framewire.common.container import RecordingWriter
 from framewire.common.errors import Closed, RecordingError
 from framewire.common.frame import Packet
 from framewire.common.mailbox import Mailbox
+from framewire.common.topic import check_topic
 
 __all__ = ["Recorder"]
 
@@ -48,9 +49,16 @@ class Recorder(Closing):
         other = self._path.suffix.lower()
         if other in (".mp4", ".avi", ".mov", ".webm"):
             raise RecordingError(f"cannot record to {self._path}: recordings are .mkv files")
+        folder = self._path.parent if self._single else self._path
         try:
-            folder = self._path.parent if self._single else self._path
             folder.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise RecordingError(
+                f"cannot record to {self._path}: {folder} is not a folder"
+            ) from error
+        except OSError as error:
+            raise RecordingError(f"cannot record to {self._path}: {error.strerror}") from error
+        try:
             if self._single:
                 self._path.open("wb" if overwrite else "xb").close()
             else:
@@ -58,10 +66,9 @@ class Recorder(Closing):
                 probe.touch()
                 probe.unlink()
         except FileExistsError as error:
-            what = "is there already" if self._single else "is not a folder"
             raise RecordingError(
-                f"cannot record to {self._path}: it {what}; choose another name"
-                + (", or overwrite it (--overwrite)" if self._single else "")
+                f"cannot record to {self._path}: it is there already; choose another name, or "
+                "overwrite it (--overwrite)"
             ) from error
         except OSError as error:
             raise RecordingError(f"cannot record to {self._path}: {error.strerror}") from error
@@ -82,7 +89,11 @@ class Recorder(Closing):
         return {topic: writer.path for topic, writer in self._writers.items()}
 
     def write(self, packet: Packet, /) -> None:
-        """Take one packet; its file is begun with the first of its topic."""
+        """Take one packet; its file is begun with the first of its topic.
+
+        `TopicError` for a packet that no receiver would have let through.
+        """
+        check_topic(packet.topic)  # it becomes a folder
         try:
             self._queue.put(packet)
         except Closed:

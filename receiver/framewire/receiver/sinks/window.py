@@ -71,6 +71,11 @@ class Window(Closing):
         """False once the user has closed it."""
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
 
+    @property
+    def paused(self) -> bool:
+        """Whether the picture stands still because the user wants it to."""
+        return self._paused
+
     def write(self, frame: Frame, /) -> None:
         """Show a frame, unless the window is paused, and handle keys."""
         if not self._paused:
@@ -112,8 +117,9 @@ class Window(Closing):
         self._canvas = np.zeros((height, width, 3), np.uint8)
         self._tiles = dict(zip(topics, grid(len(topics), width, height), strict=True))
         place = fit(width, height, Tile(0, 0, *_CANVAS))
-        if not self._full and place.width <= width:
-            cv2.resizeWindow(self._title, place.width, place.height)
+        if not self._full:
+            size = (place.width, place.height) if place.width < width else (width, height)
+            cv2.resizeWindow(self._title, *size)
         for topic in topics:
             self._draw(topic)
 

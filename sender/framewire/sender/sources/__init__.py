@@ -1,5 +1,6 @@
 """Sources, and the one table that finds them. To add one: a file, its test, a row here."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,9 +16,8 @@ __all__ = ["SOURCES", "Source", "SourceOptions", "open_source"]
 def _is_image_place(spec: str) -> bool:
     from framewire.sender.sources.images import IMAGE_SUFFIXES
 
-    path = Path(spec)
-    is_glob = not path.exists() and any(mark in spec for mark in "*?[")
-    return path.is_dir() or is_glob or path.suffix.lower() in IMAGE_SUFFIXES
+    is_glob = not os.path.exists(spec) and any(mark in spec for mark in "*?[")
+    return os.path.isdir(spec) or is_glob or Path(spec).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _is_recording(spec: str) -> bool:
@@ -75,7 +75,7 @@ def open_source(
     """
     options = SourceOptions(loop=loop, speed=speed, start=start, fps=fps, size=size)
     kind = next(kind for kind in SOURCES if kind.takes(spec))
-    if kind is SOURCES[-1] and not Path(spec).exists():
+    if kind is SOURCES[-1] and not os.path.exists(spec):
         if "://" in spec:
             raise UsageError(f"unknown source {spec!r}: URLs begin with rtsp:// or http://")
         raise SourceError(f"no such file: {spec} (and no camera, pattern: or URL by that name)")

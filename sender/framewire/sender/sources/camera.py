@@ -57,8 +57,11 @@ class _CameraGrabber:
         if self._options.fps:
             capture.set(cv2.CAP_PROP_FPS, self._options.fps)
         self.sized = self._has_size(capture)
-        self.encoded = self._passes_jpeg(capture)
-        self._capture = capture
+        passes = self._passes_jpeg(capture)
+        if self.encoded and not passes:  # packets were promised
+            capture.release()
+            raise SourceError(f"camera {self._index} no longer gives JPEG")
+        self.encoded, self._capture = passes, capture
 
     def _has_size(self, capture: cv2.VideoCapture) -> bool:
         width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))

@@ -2,7 +2,7 @@
 
 import glob
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -19,9 +19,16 @@ IMAGE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".
 _DEFAULT_FPS = 10.0
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def _natural(path: Path) -> list[tuple[str, int]]:
     """Sort key that puts shot9 before shot10."""
-    return [(int(part or 0), text) for text, part in re.findall(r"(\D*)(\d*)", path.name)]
+    return [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d*)", path.name)]
+
+
+def _found(spec: str) -> Iterable[Path]:
+    where = Path(spec)
+    if where.is_dir():
+        return where.iterdir()
+    return [where] if where.is_file() else map(Path, glob.glob(spec))
 
 
 class ImagesSource(Source):
@@ -30,17 +37,20 @@ class ImagesSource(Source):
     takes = frozenset({"loop", "speed", "fps"})
 
     def __init__(self, spec: str, options: SourceOptions) -> None:
-        where = Path(spec)
-        found = where.iterdir() if where.is_dir() else map(Path, glob.glob(spec))
         self._paths = sorted(
-            (path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()),
+            (
+                path
+                for path in _found(spec)
+                if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+            ),
             key=_natural,
         )
         if not self._paths:
             known = " ".join(sorted(IMAGE_SUFFIXES))
             raise SourceError(f"no images in {spec}: looked for {known}")
-        folder = where if where.is_dir() else self._paths[0].parent
-        super().__init__(topic_from_name(folder.resolve().name), options)
+        alone = Path(spec).is_file()
+        name = Path(spec).stem if alone else self._paths[0].resolve().parent.name
+        super().__init__(topic_from_name(name), options)
 
     def __iter__(self) -> Iterator[Frame]:
         playback = Playback(self.options, self._stop)

@@ -50,7 +50,6 @@ class _Shot:
 
     picture: Image | bytes
     sequence: int
-    dropped: int
     moment: Moment
 
 
@@ -72,34 +71,34 @@ class LiveSource(Source):
         self._grabber = grabber
         self._thinner = Thinner(options.fps)
         self._shots: Mailbox[_Shot] = Mailbox("newest")
-        self._captured = 0
+        self._captured = self._taken = 0
         self._damaged = 0
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._capture, name=f"{name}-capture", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[Frame]:
-        for shot in self._newest():
+        for shot, dropped in self._newest():
             picture = shot.picture
             if isinstance(picture, bytes):
                 try:
-                    packet = self._packet(shot, picture)
+                    packet = self._packet(shot, picture, dropped)
                     yield Frame(decode(packet.payload), packet.header)
                 except JpegError:
                     self._damaged += 1
             else:
                 header = picture_header(
-                    self.name, shot.sequence, shot.moment, picture, dropped=shot.dropped
+                    self.name, shot.sequence, shot.moment, picture, dropped=dropped
                 )
                 yield Frame(picture, header)
 
     def packets(self) -> Iterator[Packet]:
         if not self.encoded:
             raise UsageError(f"{self.name} does not give JPEG: iterate over its frames")
-        for shot in self._newest():
+        for shot, dropped in self._newest():
             if isinstance(shot.picture, bytes):
                 try:
-                    yield self._packet(shot, shot.picture)
+                    yield self._packet(shot, shot.picture, dropped)
                 except JpegError:
                     self._damaged += 1
 
@@ -110,16 +109,18 @@ class LiveSource(Source):
         if self._thread.is_alive():
             _log.warning("%s does not answer: its capture was left to end by itself", self.name)
 
-    def _packet(self, shot: _Shot, jpeg: bytes) -> Packet:
-        dropped = shot.dropped + self._damaged
+    def _packet(self, shot: _Shot, jpeg: bytes, dropped: int) -> Packet:
+        dropped += self._damaged
         return jpeg_packet(self.name, shot.sequence, shot.moment, jpeg, dropped=dropped)
 
-    def _newest(self) -> Iterator[_Shot]:
+    def _newest(self) -> Iterator[tuple[_Shot, int]]:
+        """Each shot, with how many before it were replaced by newer ones."""
         try:
             while True:
                 shot = self._shots.get()
                 if shot is not None:
-                    yield shot
+                    yield shot, shot.sequence - self._taken
+                    self._taken += 1
         except Closed:
             if self._failure is not None:
                 raise SourceError(f"{self.name} failed: {self._failure}") from self._failure
@@ -178,7 +179,7 @@ class LiveSource(Source):
     def _hand_over(self, picture: Image | bytes, now: Moment) -> None:
         if not self._thinner.keep(now.monotonic_ns):
             return
-        shot = _Shot(picture, self._captured, self._shots.dropped, now)
+        shot = _Shot(picture, self._captured, now)
         self._captured += 1
         try:
             self._shots.put(shot)

@@ -1,8 +1,8 @@
 """Network cameras and streams: ``rtsp://`` and ``http://``, with time-outs and reconnection."""
 
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from framewire.common.errors import SourceError
+from framewire.common.errors import SourceError, UsageError
 from framewire.common.frame import Image
 from framewire.common.opencv import cv2
 from framewire.common.topic import topic_from_name
@@ -17,11 +17,19 @@ _TIMEOUT_MS = 5000
 """For opening and for each read; OpenCV's own default is 30 s."""
 
 
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if parts.hostname:
+            return parts
+    except ValueError:  # brackets that do not match, and the like
+        pass
+    raise UsageError(f"bad URL {url!r}: it names no machine, as in rtsp://camera/stream")
+
+
 def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return url.replace(f":{parts.password}@", ":***@", 1)
+    password = _parts(url).password
+    return url if password is None else url.replace(f":{password}@", ":***@", 1)
 
 
 class _UrlGrabber:
@@ -79,18 +87,17 @@ class NetworkSource(LiveSource):
     """A stream at a URL, captured live."""
 
     def __init__(self, url: str, options: SourceOptions, grabber: _UrlGrabber) -> None:
-        parts = urlsplit(url)
+        parts = _parts(url)
         name = topic_from_name(f"{parts.hostname}{parts.path}".replace("/", "-"))
         super().__init__(name, options, grabber)
 
 
 def open_url(url: str, options: SourceOptions) -> Source:
     """A live stream, or a video file that lies on a server and is played at its own pace."""
-    if not urlsplit(url).hostname:
-        raise SourceError(f"cannot open {url}: it names no machine, as in rtsp://camera/stream")
+    _parts(url)
     grabber = _UrlGrabber(url)
     grabber.open()
     if grabber.finite and url.startswith("http"):
         grabber.release()
-        return VideoSource(url, options)
+        return VideoSource(url, options, shown=_without_password(url))
     return NetworkSource(url, options, grabber)

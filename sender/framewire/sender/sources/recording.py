@@ -1,5 +1,6 @@
 """Recordings: the packets as they were, at the pace at which they were captured."""
 
+import contextlib
 import heapq
 import secrets
 from collections.abc import Iterator, Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from framewire.common.container import RecordingReader
-from framewire.common.errors import SourceError
+from framewire.common.errors import JpegError, SourceError
 from framewire.common.frame import Frame, Packet
 from framewire.common.jpeg import decode
 from framewire.common.timeline import Timeline
@@ -59,13 +60,16 @@ class RecordingSource(Source):
                     return
                 header = msgspec.structs.replace(packet.header, sender=run, replay=True)
                 yield Packet(header, packet.payload)
+            if first_ns is None:
+                raise SourceError(f"{self._paths[0]} holds nothing to play from that start on")
             if not self.options.loop or self._stop.is_set():
                 return
             offset_ns += last_ns + step_ns - (first_ns or 0)
 
     def __iter__(self) -> Iterator[Frame]:
         for packet in self.packets():
-            yield Frame(decode(packet.payload), packet.header)
+            with contextlib.suppress(JpegError):  # what does not decode is passed over: a gap
+                yield Frame(decode(packet.payload), packet.header)
 
     def _merged(self) -> Iterator[_Due]:
         """The packets of all files in the order of their capture."""

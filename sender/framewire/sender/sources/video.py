@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+from framewire.common.clock import NS
 from framewire.common.errors import JpegError, SourceError, UsageError
 from framewire.common.frame import Frame, Packet
 from framewire.common.opencv import cv2
@@ -14,6 +15,7 @@ from framewire.sender.sources.source import Source, SourceOptions, jpeg_packet, 
 __all__ = ["VideoSource"]
 
 _FALLBACK_FPS = 25.0
+_SEEK_BEFORE_S = (0, 10, 60, 600)
 _MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 
 
@@ -45,9 +47,11 @@ class VideoSource(Source):
 
     takes = frozenset({"loop", "speed", "start", "fps"})
 
-    def __init__(self, spec: str, options: SourceOptions) -> None:
+    def __init__(self, spec: str, options: SourceOptions, *, shown: str = "") -> None:
+        """`shown` is what to call it in messages: a URL without its password."""
         super().__init__(topic_from_name(Path(spec).stem), options)
         self._path = spec
+        self._shown = shown or spec
         first = self._open(raw=False)
         mjpeg = int(first.get(cv2.CAP_PROP_FOURCC)) == _MJPG
         first.release()
@@ -58,7 +62,7 @@ class VideoSource(Source):
         capture = cv2.VideoCapture(self._path, cv2.CAP_FFMPEG, parameters)
         if not capture.isOpened():
             raise SourceError(
-                f"cannot read {self._path}: it is not a video that FFmpeg knows, or it is damaged"
+                f"cannot read {self._shown}: it is not a video that FFmpeg knows, or it is damaged"
             )
         return capture
 
@@ -79,7 +83,7 @@ class VideoSource(Source):
 
     def packets(self) -> Iterator[Packet]:
         if not self.encoded:
-            raise UsageError(f"{self._path} is not MJPEG: iterate over its frames")
+            raise UsageError(f"{self._shown} is not MJPEG: iterate over its frames")
         damaged = 0
         for sequence, (capture, media_ns, playback) in enumerate(self._play(raw=True)):
             data = capture.retrieve()[1].tobytes()
@@ -94,24 +98,42 @@ class VideoSource(Source):
     def _play(self, *, raw: bool) -> Iterator[tuple[cv2.VideoCapture, int, Playback]]:
         """Grab every frame that is to be shown; its media time goes on through loops."""
         playback = Playback(self.options, self._stop)
+        start_ns = round(self.options.start * NS)
         offset_ns = 0
         while not self._stop.is_set():
             capture = self._open(raw=raw)
+            times = _Times(capture)
+            played = False
             try:
-                if self.options.start:
-                    capture.set(cv2.CAP_PROP_POS_MSEC, self.options.start * 1000)
-                times = _Times(capture)
-                while not self._stop.is_set() and capture.grab():
+                grabbed = self._grab_first(capture)
+                while grabbed and not self._stop.is_set():
                     media_ns = times.read(capture)
-                    if media_ns < self.options.start * 1e9 or not playback.keep(
-                        offset_ns + media_ns
-                    ):
-                        continue
-                    yield capture, offset_ns + media_ns, playback
+                    if media_ns >= start_ns:
+                        played = True
+                        if playback.keep(offset_ns + media_ns):
+                            yield capture, offset_ns + media_ns, playback
+                    grabbed = capture.grab()
             finally:
                 capture.release()
-            if times.last_ns < 0:
-                raise SourceError(f"cannot read {self._path}: it holds no picture to show")
+            if not played and not self._stop.is_set():
+                where = f" from {self.options.start:g} s on" if self.options.start else ""
+                raise SourceError(f"cannot play {self._shown}: it holds no picture to show{where}")
             if not self.options.loop:
                 return
-            offset_ns += times.last_ns + times.step_ns - round(self.options.start * 1e9)
+            offset_ns += times.last_ns + times.step_ns - start_ns
+
+    def _grab_first(self, capture: cv2.VideoCapture) -> bool:
+        """Grab a frame at or before the start.
+
+        OpenCV seeks by the mean frame rate. In a clip of variable rate that can lead past the
+        start, so it is tried from ever farther before it.
+        """
+        for before_s in _SEEK_BEFORE_S:
+            if self.options.start <= before_s:
+                break
+            capture.set(cv2.CAP_PROP_POS_MSEC, (self.options.start - before_s) * 1000)
+            if capture.grab() and capture.get(cv2.CAP_PROP_POS_MSEC) <= self.options.start * 1000:
+                return True
+        if self.options.start:
+            capture.set(cv2.CAP_PROP_POS_FRAMES, 0)
+        return capture.grab()
