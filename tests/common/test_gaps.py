@@ -62,11 +62,17 @@ def test_a_restart_begins_anew() -> None:
     assert (gaps.lost, gaps.restarts) == (1, 1)
 
 
-def test_a_restart_shows_in_a_status_too_and_counts_once() -> None:
+def test_a_restart_counts_once_and_with_its_first_frame() -> None:
+    """A status does not tell whether a replay follows, which would be no restart."""
     gaps = GapCounter()
+    gaps.status("a", 500)
     gaps.frame("a", 500)
+    assert gaps.restarts == 0
     gaps.status("b", 0)
+    assert gaps.restarts == 0
     gaps.frame("b", 0)
+    gaps.status("b", 1)
+    gaps.frame("b", 1)
     assert gaps.restarts == 1
 
 

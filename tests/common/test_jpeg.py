@@ -142,6 +142,14 @@ def test_images_are_taken_without_a_copy(shape: tuple[int, ...]) -> None:
     assert jpeg.check_image(image) is image
 
 
+def test_the_pixel_limit_of_receivers_holds_for_senders() -> None:
+    pixel = np.zeros((), np.uint8)  # stretched to a picture that takes no memory
+    largest = np.broadcast_to(pixel, (8192, 8192))
+    assert jpeg.check_image(largest) is largest
+    with pytest.raises(UsageError, match="8193x8192: at most 64 Mpixel"):
+        jpeg.check_image(np.broadcast_to(pixel, (8192, 8193)))
+
+
 def test_one_channel_is_gray() -> None:
     image = np.zeros((4, 6, 1), np.uint8)
     checked = jpeg.check_image(image)

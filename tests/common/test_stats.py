@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framewire.common.clock import NS
-from framewire.common.stats import Quantiles, Rate, Throttle
+from framewire.common.stats import Patience, Quantiles, Rate, Throttle
 
-steps = st.lists(st.tuples(st.integers(0, 3 * NS), st.integers(0, 1000)), max_size=30)
+steps = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1000)), max_size=30)
 
 
-@given(steps, st.sampled_from([1, NS, 2 * NS]))
+@given(steps, st.sampled_from([1, 2, 5]))
 def test_a_rate_is_what_lies_in_the_window(steps: list[tuple[int, int]], window_ns: int) -> None:
     rate, now_ns, seen = Rate(window_ns), 0, []
     for delay_ns, amount in steps:
@@ -42,6 +42,20 @@ def test_quantiles_are_those_of_the_last_values(values: list[float], size: int) 
     low, middle, high = quantiles(0, 0.5, 1)
     assert (low, high) == (kept[0], kept[-1])
     assert middle in kept[(len(kept) - 1) // 2 : len(kept) // 2 + 1]
+
+
+def test_without_an_amount_events_are_counted() -> None:
+    rate = Rate(NS)
+    rate.add(5)
+    rate.add(6)
+    assert rate.amount(6) == rate.events(6) == 2
+
+
+def test_quantiles_remember_1024_values_by_default() -> None:
+    quantiles = Quantiles()
+    for value in range(1025):
+        quantiles.add(value)
+    assert quantiles(0, 1) == (1, 1024)
 
 
 def test_quantiles_take_the_nearest_rank() -> None:
@@ -83,3 +97,30 @@ def test_one_value_is_every_quantile(level: float) -> None:
     quantiles = Quantiles()
     quantiles.add(3.5)
     assert quantiles(level) == (3.5,)
+
+
+# -- patience -------------------------------------------------------------------------------------
+
+
+def test_patience_is_used_up_and_grows_back() -> None:
+    patience = Patience(cap_ns=100, share=0.1)
+    assert patience.left_ns(0) == 100
+    patience.spend(30)
+    assert patience.left_ns(0) == 70
+    patience.spend(500)
+    assert patience.left_ns(0) == 0
+    assert patience.left_ns(200) == 20
+    assert patience.left_ns(10_000) == 100  # and no further
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.floats(0, 1)), max_size=50))
+def test_in_the_long_run_patience_is_a_share_of_all_time(steps: list[tuple[int, float]]) -> None:
+    patience = Patience(cap_ns=100, share=0.05)
+    now_ns = waited_ns = 0
+    for pass_ns, part in steps:
+        now_ns += pass_ns
+        wait_ns = int(patience.left_ns(now_ns) * part)
+        now_ns += wait_ns
+        waited_ns += wait_ns
+        patience.spend(wait_ns)
+        assert waited_ns <= 100 + 0.05 * now_ns + 1

@@ -16,7 +16,7 @@ from framewire.common.topic import (
 )
 
 ALPHABET = string.ascii_letters + string.digits + "._-"
-segments = st.text(ALPHABET, min_size=1, max_size=8)
+segments = st.text(ALPHABET, min_size=1, max_size=8).filter(lambda name: name not in (".", ".."))
 topics = st.lists(segments, min_size=1, max_size=5).map("/".join)
 
 
@@ -41,6 +41,11 @@ def test_the_grammar_is_taken_as_it_is(topic: str) -> None:
         "\nlab",
         "käm",
         "a\0",
+        ".",
+        "..",
+        "../lab",
+        "lab/..",
+        "lab/./cam",
     ],
 )
 def test_what_is_outside_the_grammar_is_refused(topic: str) -> None:
@@ -58,6 +63,11 @@ def test_any_text_is_a_topic_or_an_error(text: str) -> None:
         assert not good
     else:
         assert good
+
+
+@pytest.mark.parametrize("topic", ["...", "..a", "a..", ".a/b.", "lab/...", "-", "_"])
+def test_dots_are_letters_like_others(topic: str) -> None:
+    assert check_topic(topic) == topic
 
 
 def test_length_counts_the_closing_slash() -> None:

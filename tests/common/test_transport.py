@@ -20,6 +20,7 @@ from framewire.common import transport
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.endpoint import Endpoint, parse_endpoint
 from framewire.common.errors import TransportError
+from framewire.common.stats import Patience
 from framewire.common.transport import Publisher, Subscriber, Waker, open_sockets, wait
 
 DEADLINE_S = 20
@@ -87,6 +88,16 @@ class Pair:
             # Both: a bound SUB answers a newcomer only while its own thread looks at it.
             wait([each for each in (self.pub, self.sub) if not each.socket.closed], self.waker)
         return taken
+
+
+@contextmanager
+def _patient_pair() -> Iterator[Pair]:
+    with closing(Publisher([_bindable("tcp://127.0.0.1:*")], [], patient=True)) as pub:
+        sub = Subscriber([], [_connectable(pub.endpoints[0])], [b""], MAX_BYTES)
+        with closing(sub), closing(Waker()) as waker:
+            pair = Pair(pub, sub, waker)
+            pair.next_changes(1)
+            yield pair
 
 
 @contextmanager
@@ -223,28 +234,70 @@ def test_a_slow_receiver_costs_the_others_nothing() -> None:
             _notice_room(pair.pub)
 
 
-def test_a_last_word_waits_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    refused = threading.Event()
-    looks = 0
+def _after_the_first_attempt(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Set when a last word that was refused is about to be tried again."""
+    tried, looks = threading.Event(), 0
 
     def clock() -> int:  # read for the deadline, then before each attempt
         nonlocal looks
         looks += 1
         if looks == 3:
-            refused.set()
+            tried.set()
         return monotonic_ns()
 
-    def read_on(pair: Pair) -> list[list[bytes]]:
-        assert refused.wait(DEADLINE_S)
-        return pair.next_messages(MARKS + 1)
+    monkeypatch.setattr(transport, "monotonic_ns", clock)
+    return tried
 
-    with _pair(_bindable("inproc://s")) as pair, ThreadPoolExecutor(1) as threads:
+
+def _last_word_arrives(pair: Pair, tried: threading.Event) -> bool:
+    """Whether it comes to a receiver that reads only after the first attempt."""
+    taken: list[list[bytes] | None] = []
+    with ThreadPoolExecutor(1) as threads:
+        last = threads.submit(pair.pub.send_to_all, FRAME, DEADLINE_S * 1000)
+        last.add_done_callback(lambda _: tried.set())
+        assert tried.wait(DEADLINE_S)
+        while not last.done():
+            taken.append(pair.sub.receive())
+    return FRAME in [*taken, *iter(pair.sub.receive, None)]
+
+
+def test_a_last_word_waits_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = _after_the_first_attempt(monkeypatch)
+    with _pair(_bindable("inproc://s")) as pair:
         _fill(pair)
-        monkeypatch.setattr(transport, "monotonic_ns", clock)
-        reader = threads.submit(read_on, pair)
-        pair.pub.send_to_all(FRAME, DEADLINE_S * 1000)
-        assert reader.result(DEADLINE_S)[-1] == FRAME
-        assert refused.is_set()
+        assert _last_word_arrives(pair, tried)
+
+
+def test_a_last_word_waits_for_a_receiver_that_missed_something_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = _after_the_first_attempt(monkeypatch)
+    with _pair(_bindable("inproc://s")) as pair:
+        _fill(pair)
+        pair.pub.send([b"lab/", b"", b"dropped"])
+        assert _last_word_arrives(pair, tried)
+
+
+def test_a_burst_reaches_a_receiver_that_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far more at once than all queues hold; without patience most of it would be dropped."""
+    monkeypatch.setattr(transport, "_PATIENT", (DEADLINE_S * NS, 0.05))
+    burst = [[b"lab/", b"", bytes([number]) * MAX_BYTES] for number in range(50)]
+    with ThreadPoolExecutor(1) as threads, _patient_pair() as pair:
+        reader = threads.submit(pair.next_messages, len(burst))
+        for message in burst:
+            pair.pub.send(message)
+        assert reader.result(DEADLINE_S) == burst
+
+
+def test_patience_with_a_receiver_that_does_not_read_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(transport, "pause", pauses.append)
+    with _pair(_bindable("inproc://s")) as pair:
+        _fill(pair)
+        pair.pub._patience = Patience(0, 0.0)
+        for _ in range(100):
+            pair.pub.send(FRAME)
+    assert pauses == []
 
 
 def test_a_last_word_does_not_wait_for_ever() -> None:
@@ -263,6 +316,16 @@ def test_after_a_last_word_send_drops_again() -> None:
         pair.pub.send_to_all(FRAME, 1000)
         _fill(pair)
         pair.pub.send(FRAME)
+
+
+def test_what_keeps_queues_short_is_set() -> None:
+    with _pair(_bindable("inproc://s")) as pair:
+        sockets = pair.pub.socket, pair.sub.socket
+        assert [each.get(zmq.LINGER) for each in sockets] == [0, 0]
+        assert [each.get(zmq.HEARTBEAT_IVL) for each in sockets] == [0, 0]
+        assert [each.get(zmq.TCP_KEEPALIVE) for each in sockets] == [1, 1]
+        assert (pair.pub.socket.get(zmq.SNDHWM), pair.sub.socket.get(zmq.RCVHWM)) == (2, 4)
+        assert pair.pub.socket.get(zmq.SNDBUF) == pair.sub.socket.get(zmq.RCVBUF) == 256 * 1024
 
 
 # -- addresses ----------------------------------------------------------------------------------

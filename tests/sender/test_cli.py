@@ -19,7 +19,7 @@ from framewire.common.errors import UsageError
 from framewire.common.frame import Image
 from framewire.common.jpeg import decode, encode
 from framewire.common.testchart import read_number
-from framewire.sender import Sender
+from framewire.sender import Sender, open_source
 from framewire.sender.cli import parse_metadata
 from framewire.sender.sources import devices
 from framewire.sender.sources.devices import Camera
@@ -211,6 +211,54 @@ def test_jpeg_is_passed_through_unless_it_is_to_change(
     assert ("passed through" in capsys.readouterr().err) is untouched or not untouched
     site = {"site": "yard"} if "--metadata" in options else {}
     assert all(p.metadata == site for p in listener.packets)
+
+
+def test_jpeg_that_has_the_size_already_is_passed_through(
+    listener: "Listener",
+    tmp_path: Path,
+    make_mjpeg: "MakeMjpeg",
+    chart: "Chart",
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Output,
+) -> None:
+    jpegs = [encode(chart(number), 60) for number in range(3)]
+    source = open_source(make_mjpeg(tmp_path / "yard.avi", jpegs), speed=0)
+    source.sized = True  # as a camera that gives what it was asked for
+    monkeypatch.setattr(framewire.sender, "open_source", lambda *given, **options: source)
+    assert run(["send", "camera:0", *TO_LISTENER, "--size", "160x96"]) == 0
+    listener.until_ended()
+    assert [p.payload for p in listener.packets] == jpegs
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "policy"),
+    [
+        ("pattern:160x120@1000", [], "newest"),
+        ("pattern:160x120", ["--speed", "0"], "block"),
+        ("clip.mp4", [], "block"),
+    ],
+)
+def test_a_file_is_slowed_and_a_camera_is_thinned(
+    tmp_path: Path,
+    make_clip: "MakeClip",
+    monkeypatch: pytest.MonkeyPatch,
+    source: str,
+    options: list[str],
+    policy: str,
+    capsys: Output,
+) -> None:
+    policies = []
+
+    def noted(*bind: str, **arguments: Any) -> Sender:
+        policies.append(arguments["when_full"])
+        return Sender(*bind, **arguments)
+
+    monkeypatch.setattr(framewire.sender, "Sender", noted)
+    monkeypatch.chdir(tmp_path)
+    make_clip(tmp_path / "clip.mp4", [0, 10])
+    options = [*options, "--count", "2", "--bind", "tcp://127.0.0.1:*"]
+    assert run(["send", source, *options]) == 0
+    assert policies == [policy]
 
 
 def test_sending_a_recording_adds_metadata_to_its_own(

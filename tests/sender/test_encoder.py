@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import pytest
 
@@ -58,6 +59,10 @@ def test_a_bad_quality_is_refused_at_once(quality: int) -> None:
 def test_a_bad_size_is_refused_at_once() -> None:
     with pytest.raises(UsageError, match="64 Mpixel"):
         Encoder(size=(0, 10))
+
+
+def test_defaults() -> None:
+    assert Encoder() == Encoder(quality=85, size=None, gray=False)
 
 
 # -- packets ------------------------------------------------------------------------------------
@@ -117,6 +122,24 @@ def test_scaling_up_and_down(frame: "MakeFrame", size: tuple[int, int]) -> None:
     assert decode(packet.payload).shape == (size[1], size[0], 3)
     assert read_number(decode(packet.payload)) == 1234
     wire.check_payload(packet.header, packet.payload)
+
+
+@pytest.mark.parametrize(
+    ("width", "method"), [(159, cv2.INTER_AREA), (160, cv2.INTER_CUBIC), (161, cv2.INTER_CUBIC)]
+)
+def test_shrinking_averages_and_growing_is_smooth(
+    frame: "MakeFrame", monkeypatch: pytest.MonkeyPatch, width: int, method: int
+) -> None:
+    asked: list[int] = []
+    resize = cv2.resize
+
+    def noted(image: Image, size: tuple[int, int], *, interpolation: int) -> object:
+        asked.append(interpolation)
+        return resize(image, size, interpolation=interpolation)
+
+    monkeypatch.setattr(cv2, "resize", noted)
+    Encoder(size=(width, 100)).packet(frame(0))
+    assert asked == [method]
 
 
 def test_gray_from_colour(frame: "MakeFrame") -> None:

@@ -82,6 +82,11 @@ def test_a_file_is_slowed_but_never_skipped_or_rushed(
         assert shown_b - shown_a >= (media_b - media_a) / speed - PATIENCE_NS - 1
 
 
+def test_the_original_pace_is_the_default() -> None:
+    pacer = Pacer()
+    assert (pacer.due_ns(0, 0), pacer.due_ns(NS, 0)) == (0, NS)
+
+
 @given(clocks, clocks, st.integers(0, 10 * NS))
 def test_the_patience_is_an_argument(media_ns: int, now_ns: int, patience_ns: int) -> None:
     for late_ns, moved in ((patience_ns, False), (patience_ns + 1, True)):

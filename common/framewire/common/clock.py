@@ -7,10 +7,15 @@ this machine; it is never stepped, and its zero means nothing.
 
 import time
 
-__all__ = ["NS", "monotonic_ns", "wall_ns"]
+__all__ = ["NS", "monotonic_ns", "pause", "wall_ns"]
 
 NS = 1_000_000_000
 """Nanoseconds in a second."""
+
+
+def pause(seconds: float) -> None:
+    """Do nothing for a moment."""
+    time.sleep(seconds)
 
 
 def wall_ns() -> int:

@@ -3,6 +3,7 @@
 Marker names and layouts are those of ITU-T T.81 (the JPEG standard), annex B.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,10 +12,11 @@ from framewire.common.errors import JpegError
 __all__ = ["JpegInfo", "inspect", "split_header", "trimmed", "with_header", "with_huffman_tables"]
 
 SOI, EOI, SOS, SOF0 = 0xD8, 0xD9, 0xDA, 0xC0
-DHT, DQT, DRI, COM, APP0, APP9, APP15 = 0xC4, 0xDB, 0xDD, 0xFE, 0xE0, 0xE9, 0xEF
+DHT, DQT, DRI, COM, APP0, APP15 = 0xC4, 0xDB, 0xDD, 0xFE, 0xE0, 0xEF
 
 _ALLOWED = frozenset((SOF0, DHT, DQT, DRI, COM, *range(APP0, APP15 + 1)))
 _MAX_SEGMENTS = 256
+_FILL = re.compile(rb"\xff+")  # a loop over 64 MiB of them would take ten seconds
 
 IDENTIFIER = b"framewire\0"
 CHUNK_BYTES = 65_000
@@ -39,8 +41,8 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, offset of its 0xFF, end) of every segment up to and with SOS."""
     size, at = len(data), 2
     for _ in range(_MAX_SEGMENTS):
-        while at + 1 < size and data[at] == 0xFF and data[at + 1] == 0xFF:  # fill bytes
-            at += 1
+        fill = _FILL.match(data, at)  # the last of any fill bytes begins the marker
+        at = fill.end() - 1 if fill else at
         if at + 4 > size or data[at] != 0xFF:
             raise JpegError("not a JPEG: a marker is missing")
         marker = data[at + 1]
@@ -48,8 +50,6 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         if end < at + 4 or end > size:
             raise JpegError("not a JPEG: a segment runs past the end")
         yield marker, at, end
-        if marker == SOS:
-            return
         at = end
     raise JpegError(f"refused JPEG: more than {_MAX_SEGMENTS} segments")
 
@@ -104,7 +104,7 @@ def inspect(data: bytes, max_pixels: int) -> JpegInfo:
             raise JpegError(f"refused JPEG: marker FF{marker:02X}; only baseline files go")
     if not channels:
         raise JpegError("not a JPEG: no frame header before the scan")
-    if data[at + 4] != channels:
+    if data[at + 4] != channels or end - at != 8 + 2 * channels:
         raise JpegError("refused JPEG: its components are not in one scan")
     if len(data) - 2 - end < -(-blocks // 4):
         raise JpegError(f"cut JPEG: too few bytes for {width}x{height}")

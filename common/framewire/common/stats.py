@@ -4,7 +4,7 @@ from collections import deque
 
 from framewire.common.clock import NS
 
-__all__ = ["Quantiles", "Rate", "Throttle"]
+__all__ = ["Patience", "Quantiles", "Rate", "Throttle"]
 
 
 class Rate:
@@ -50,6 +50,28 @@ class Quantiles:
         if not ordered:
             return tuple(float("nan") for _ in levels)
         return tuple(ordered[round(level * (len(ordered) - 1))] for level in levels)
+
+
+class Patience:
+    """Waiting time that grows back: at most `cap_ns` at once, `share` of all time in the long run."""
+
+    def __init__(self, cap_ns: int, share: float) -> None:
+        self._cap_ns = cap_ns
+        self._share = share
+        self._left_ns = float(cap_ns)
+        self._since_ns: int | None = None
+
+    def left_ns(self, now_ns: int) -> int:
+        """How long one may wait from `now_ns` on."""
+        if self._since_ns is not None:
+            grown = self._left_ns + (now_ns - self._since_ns) * self._share
+            self._left_ns = min(self._cap_ns, grown)
+        self._since_ns = now_ns
+        return int(self._left_ns)
+
+    def spend(self, waited_ns: int) -> None:
+        """Take off what was waited."""
+        self._left_ns = max(0.0, self._left_ns - waited_ns)
 
 
 class Throttle:

@@ -2,7 +2,8 @@
 
 The code is a band across the top, a twelfth of the height: two rows of 20 cells, white for 1 and
 black for 0, most significant bit first. 32 bits hold the number, the last 8 its CRC-8 (polynomial
-0x07, XORed with 0x55). Cells are relative to the picture, so any scaling of the whole picture keeps them.
+0x07, XORed with 0x55). Cells are relative to the picture, so any scaling of the whole picture keeps
+them.
 """
 
 from itertools import pairwise

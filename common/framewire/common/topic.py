@@ -1,8 +1,8 @@
 r"""Topics: the names of streams, such as ``lab/cam1``.
 
 Segments of ``[A-Za-z0-9._-]`` joined by ``/``, at most 255 bytes with the ``/`` that always ends
-them on the wire. No segment is ``.`` or ``..``: topics become folders and addresses. The end mark is what makes a ZeroMQ prefix subscription safe: ``lab/cam1/`` is no
-prefix of ``lab/cam10/``.
+them on the wire. No segment is ``.`` or ``..``: topics become folders and addresses. The end mark is
+what makes a ZeroMQ prefix subscription safe: ``lab/cam1/`` is no prefix of ``lab/cam10/``.
 """
 
 import re

@@ -16,15 +16,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import zmq
 
-from framewire.common.clock import NS, monotonic_ns
+from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
+from framewire.common.stats import Patience
 
 __all__ = ["Publisher", "Subscriber", "Waker", "open_sockets", "wait"]
 
 TICK_MS = 200
 """The longest wait in any loop, milliseconds: how soon a stop is noticed."""
 
+_PROBE_S = 0.2
 _MAX_PARTS = 3
 _DRAIN = 1024  # parts of an endless message that one call reads past
 
@@ -46,11 +48,16 @@ _XPUB: Mapping[int, int] = {
     zmq.MAXMSGSIZE: 4096,  # what comes in are subscriptions
     zmq.XPUB_VERBOSER: 1,  # every subscription and its end, so that receivers can be counted
     zmq.BACKLOG: 512,
+    zmq.XPUB_NODROP: 1,  # say so when a queue is full: see Publisher.send
 }
 
 SEND_MARK_PER_TOPIC = 2
 """Messages that may wait for one receiver: a mark counts all topics of its socket."""
 RECEIVE_MARK = 4
+_LIVE, _PATIENT = (NS // 20, 0.005), (NS // 4, 0.05)  # longest wait, share of all time
+_LAST_WORD_AGAIN_S = 0.02
+_ROOM_POLL_S = 0.001  # XPUB cannot be polled for room
+_HAND_OVER_NS = 1_000_000  # what handing over may take by itself
 BUFFER_BYTES = 256 * 1024
 """Kernel buffers each way: small enough that a slow link holds frames of the present."""
 
@@ -168,9 +175,15 @@ def _check_ipc_path(endpoint: Endpoint) -> None:
         raise TransportError(
             f"cannot bind {endpoint}: what lies there is not a socket; choose another path"
         )
-    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
-        probe.connect(path)
-        raise _bind_error(endpoint, errno.EADDRINUSE, "")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PROBE_S)
+        try:
+            probe.connect(path)
+        except TimeoutError:
+            pass  # somebody is there, but busy
+        except OSError:
+            return  # a sender that is gone left it
+    raise _bind_error(endpoint, errno.EADDRINUSE, "")
 
 
 class Waker:
@@ -213,13 +226,17 @@ def wait(sockets: Iterable[_Socket], waker: Waker, timeout_ms: int = TICK_MS) ->
 class Publisher(_Socket):
     """An XPUB socket: fans messages out, and tells who listens to what."""
 
-    def __init__(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint]) -> None:
+    def __init__(
+        self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], *, patient: bool = False
+    ) -> None:
         options: dict[int, int] = {
             **_XPUB,
             zmq.SNDHWM: SEND_MARK_PER_TOPIC,
             zmq.SNDBUF: BUFFER_BYTES,
         }
         super().__init__(zmq.XPUB, options, (*bind, *connect))
+        self._patience = Patience(*(_PATIENT if patient else _LIVE))
+        self._has_dropped = False
         self.endpoints = self._attach(bind, connect)
 
     def subscriptions(self) -> Iterator[tuple[bool, bytes]]:
@@ -233,22 +250,43 @@ class Publisher(_Socket):
                 yield message[:1] == b"\1", message[1:]
 
     def send(self, parts: Sequence[bytes]) -> None:
-        """Hand a message over; never waits. A receiver whose queue is full does not get it."""
-        self.socket.send_multipart(parts, zmq.DONTWAIT, copy=False)
+        """Hand a message over. A receiver whose queue is full does not get it.
+
+        After a hiccup of this machine several frames are due at once, and every queue is full for a
+        moment: that is waited for, but never for more than half a percent of all time (where
+        `patient`, a twentieth), so that no receiver can slow the others.
+        """
+        began_ns = monotonic_ns()
+        patience_ns = self._patience.left_ns(began_ns)
+        self._offer(parts, began_ns + patience_ns)
+        self._patience.spend(monotonic_ns() - began_ns - _HAND_OVER_NS)
 
     def send_to_all(self, parts: Sequence[bytes], timeout_ms: int) -> None:
-        """As `send`, but give full queues `timeout_ms` to take it: for a last word."""
-        deadline = monotonic_ns() + timeout_ms * NS // 1000
+        """As `send`, but give full queues `timeout_ms` to take it: for a last word.
+
+        It may be sent more than once: ZeroMQ leaves a receiver that missed a message out until its
+        queue has room, and says nothing of that.
+        """
+        deadline_ns = monotonic_ns() + timeout_ms * NS // 1000
+        self._offer(parts, deadline_ns)
+        while self._has_dropped and monotonic_ns() < deadline_ns:
+            pause(_LAST_WORD_AGAIN_S)
+            self._offer(parts, 0)
+
+    def _offer(self, parts: Sequence[bytes], deadline_ns: int) -> None:
+        """Wait until every queue has room, or drop for those that have none at the deadline."""
+        while True:
+            try:
+                self.socket.send_multipart(parts, zmq.DONTWAIT, copy=False)
+                return
+            except zmq.Again:
+                if monotonic_ns() >= deadline_ns:
+                    break
+                pause(_ROOM_POLL_S)
+        self._has_dropped = True
+        self.socket.setsockopt(zmq.XPUB_NODROP, 0)
+        self.socket.send_multipart(parts, zmq.DONTWAIT, copy=False)
         self.socket.setsockopt(zmq.XPUB_NODROP, 1)
-        try:
-            while monotonic_ns() < deadline:
-                try:
-                    return self.send(parts)
-                except zmq.Again:
-                    self.socket.poll(5, zmq.POLLOUT)
-        finally:
-            self.socket.setsockopt(zmq.XPUB_NODROP, 0)
-        self.send(parts)
 
 
 class Subscriber(_Socket):

@@ -81,6 +81,8 @@ def encode_status(status: Status) -> Parts:
 def check_metadata(metadata: dict[str, Any], limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
     """Return `metadata` if the wire carries it as it is; `MetadataError` says why not."""
     fault = _fault(metadata, limits.metadata_depth)
+    if type(metadata) is not dict:
+        fault = f"it is a {type(metadata).__name__}, not a dict"
     if fault:
         raise MetadataError(f"metadata cannot be sent: {fault}")
     try:

@@ -173,7 +173,7 @@ class Sender(Closing):
         self._prefixes: dict[bytes, int] = {}
         self._encode_ms = Quantiles()
         self._failures = Throttle()
-        self._publisher = Publisher(to_bind, to_connect)
+        self._publisher = Publisher(to_bind, to_connect, patient=when_full == "block")
         self._waker = Waker()
         self._inbox: Mailbox[Frame] = Mailbox(when_full)
         self._outbox: Mailbox[Packet] = Mailbox(

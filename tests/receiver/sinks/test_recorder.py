@@ -247,8 +247,12 @@ def test_a_failure_reaches_the_next_write_and_close(tmp_path: Path, disk: type[D
     disk.go_on.set()
     until(lambda: recorder.frames == 1)
     disk.failing = True
-    recorder.write(packet(1))
+    disk.go_on.clear()
+    for number in range(1, 5):
+        recorder.write(packet(number))
+    disk.go_on.set()
     until(lambda: not recorder._thread.is_alive())
+    assert len(recorder._queue) == 0  # what cannot be written any more is not kept
     with pytest.raises(RecordingError, match="cannot write: the disk failed"):
         recorder.write(packet(2))
     with pytest.raises(RecordingError, match="cannot write: the disk failed"):

@@ -82,6 +82,23 @@ def test_each_frame_is_the_callers_own() -> None:
         assert np.array_equal(first.image, third.image)  # iterating again begins again
 
 
+def test_what_people_see() -> None:
+    with PatternSource("pattern:600x400", FAST) as source:
+        first, second = islice(source, 2)
+    row = first.image[60]  # below the band of the code, above the ball's way
+    bars = [row[50 + 100 * bar] for bar in range(6)]
+    gray, yellow, cyan, green, magenta, red = (tuple(map(int, bar)) for bar in bars)
+    assert (gray, yellow, cyan) == ((191, 191, 191), (0, 191, 191), (191, 191, 0))
+    assert (green, magenta, red) == ((0, 191, 0), (191, 0, 191), (0, 0, 191))
+    ramp = first.image[395].astype(int)
+    assert (ramp[0] == 0).all()
+    assert (ramp[-1] == 255).all()
+    assert (np.diff(ramp, axis=0) >= 0).all()
+    text = (slice(310, 370), slice(30, 400))  # the number in white, over the ramp
+    assert (first.image[text] == 255).all(axis=2).sum() > 200
+    assert not np.array_equal(first.image[text], second.image[text])
+
+
 def test_the_ball_moves_and_stays_on_the_chart() -> None:
     background = np.zeros((240, 320, 3), np.uint8)
     places = set()

@@ -72,7 +72,7 @@ def test_options_that_a_source_takes() -> None:
     options = SourceOptions(loop=True, fps=5, size=(4, 3))
     source = PaperSource("paper", options)
     assert (source.name, source.options) == ("paper", options)
-    assert (source.live, source.encoded) == (False, False)
+    assert (source.live, source.encoded, source.sized) == (False, False, False)
 
 
 def test_options_that_a_source_cannot_take_are_named() -> None:
@@ -129,8 +129,13 @@ def test_a_jpeg_is_taken_as_it_is(chart: "Chart", gray: bool) -> None:
     assert (header.topic, header.sequence, header.dropped) == ("cam", 4, 2)
     assert (header.captured_ns, header.monotonic_ns) == (MOMENT.wall_ns, MOMENT.monotonic_ns)
     assert (header.width, header.height, header.channels) == (160, 96, 1 if gray else 3)
-    assert (header.sender, header.codec, header.quality) == ("", "jpeg", 0)
+    assert (header.sender, header.codec, header.quality, header.sent_ns) == ("", "jpeg", 0, 0)
     wire.check_payload(header, packet.payload)  # as a receiver does
+
+
+def test_nothing_was_dropped_unless_it_is_said(chart: "Chart") -> None:
+    assert picture_header("cam", 4, MOMENT, chart(0)).dropped == 0
+    assert jpeg_packet("cam", 4, MOMENT, encode(chart(0), 80)).header.dropped == 0
 
 
 def test_padding_and_missing_tables_are_repaired(chart: "Chart") -> None:

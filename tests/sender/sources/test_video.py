@@ -1,5 +1,6 @@
 """Video files: their own times, passthrough of MJPEG, seeking, loops, and what is no video."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -16,6 +17,7 @@ from framewire.common.errors import SourceError, UsageError
 from framewire.common.frame import Frame, Packet
 from framewire.common.jpeg import encode
 from framewire.common.testchart import read_number
+from framewire.sender.sources import video
 from framewire.sender.sources.source import SourceOptions
 from framewire.sender.sources.video import VideoSource, _Times
 
@@ -114,14 +116,24 @@ def test_closing_wakes_a_wait_for_the_next_frame(
     make_mjpeg: "MakeMjpeg",
     chart: "Chart",
     threads: ThreadPoolExecutor,
+    monkeypatch: pytest.MonkeyPatch,
     as_packets: bool,
 ) -> None:
+    waiting = threading.Event()
+
+    class Stop(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waiting.set()
+            return super().wait(timeout)
+
     jpegs = [encode(chart(number), 80) for number in range(2)]
     clip = make_mjpeg(tmp_path / "a.mkv", jpegs, step_ms=3_600_000, muxer="matroska")
     source = VideoSource(clip, SourceOptions())
+    monkeypatch.setattr(source, "_stop", Stop())
     pictures: Iterator[Frame | Packet] = source.packets() if as_packets else iter(source)
     next(pictures)
     rest = threads.submit(list, pictures)
+    assert waiting.wait(DEADLINE_S)
     source.close()
     assert rest.result(DEADLINE_S) == []
 
@@ -157,14 +169,32 @@ def test_a_start_behind_the_end(tmp_path: Path, make_clip: "MakeClip") -> None:
         list(source)
 
 
-@pytest.mark.parametrize("start", [2.0, 5.0, 9.0])
+SLOW_THEN_FAST_MS = [*range(0, 12_000, 200), *range(12_000, 32_000, 25)]  # 5 a second, then 40
+FAST_THEN_SLOW_MS = [*range(0, 5_000, 25), *range(5_000, 65_000, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("times_ms", "starts"),
+    [
+        # OpenCV seeks by the mean rate: far behind the first of these.
+        (SLOW_THEN_FAST_MS, (2.0, 11.0, 30.0)),
+        (FAST_THEN_SLOW_MS, (4.0, 60.0)),
+    ],
+)
 def test_start_in_a_clip_of_variable_rate(
-    tmp_path: Path, make_clip: "MakeClip", start: float
+    tmp_path: Path,
+    make_clip: "MakeClip",
+    monkeypatch: pytest.MonkeyPatch,
+    times_ms: list[int],
+    starts: tuple[float, ...],
 ) -> None:
-    times = [*range(0, 10_000, 200), *range(10_000, 14_000, 25)]  # 5 a second, then 40
-    clip = make_clip(tmp_path / "a.mp4", times)
-    with VideoSource(clip, SourceOptions(start=start, speed=0)) as source:
-        assert read_number(next(iter(source)).image) == times.index(round(start * 1000))
+    clip = make_clip(tmp_path / "a.mp4", times_ms)
+    for steps_s in (video._SEEK_BEFORE_S, (0,)):
+        monkeypatch.setattr(video, "_SEEK_BEFORE_S", steps_s)
+        for start in starts:
+            with VideoSource(clip, SourceOptions(start=start, speed=0)) as source:
+                first = next(iter(source))
+            assert read_number(first.image) == times_ms.index(round(start * 1000))
 
 
 # -- loops --------------------------------------------------------------------------------------
