@@ -7,6 +7,7 @@ Xvfb "$display" -screen 0 1280x720x24 >/dev/null 2>&1 &
 pids=($!)
 trap 'kill "${pids[@]}" 2>/dev/null; wait' EXIT
 export DISPLAY=$display
+until xdotool getdisplaygeometry >/dev/null 2>&1; do sleep 0.1; done
 ports=(21551 21552 21553)
 sources=("samples/clips/meadow.mp4 --loop --topic lab/meadow" "pattern:1280x720@30 --topic lab/chart"
   "samples/clips/yard.mkv --loop")

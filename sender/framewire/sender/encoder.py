@@ -17,7 +17,7 @@ __all__ = ["Encoder", "parse_size"]
 def parse_size(text: str) -> tuple[int, int]:
     """(width, height) from ``1280x720``; `UsageError` otherwise."""
     width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
+    if not all(side.isdecimal() and len(side) <= 5 for side in (width, height)):
         raise UsageError(f"bad size {text!r}: use WIDTHxHEIGHT, as in 1280x720")
     return check_size((int(width), int(height)))
 

@@ -15,8 +15,10 @@ class Pacer:
     """
 
     def __init__(self, speed: float = 1.0, patience_ns: int = NS // 5) -> None:
-        if not 0 <= speed <= 1000:
-            raise UsageError(f"speed {speed} is not possible: use 0 (as fast as possible) to 1000")
+        if speed and not 0.001 <= speed <= 1000:
+            raise UsageError(
+                f"speed {speed} is not possible: use 0 (as fast as possible) or 0.001 to 1000"
+            )
         self._speed = speed
         self._patience_ns = patience_ns
         self._anchor: tuple[int, int] | None = None  # media time, monotonic time

@@ -5,8 +5,8 @@ import secrets
 import threading
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 import msgspec
 
@@ -265,6 +265,8 @@ class Sender(Closing):
 
     def announce(self, state: State, reason: str = "", *, topic: str | None = None) -> None:
         """Tell receivers what has become of a topic (default: all): live, no-signal or ended."""
+        if state not in get_args(State):
+            raise UsageError(f"unknown state {state!r}: use {', '.join(get_args(State))}")
         only = None if topic is None else check_topic(topic)
         with self._lock:
             if only is not None and only not in self._topics:
@@ -322,12 +324,10 @@ class Sender(Closing):
                 entry.unwatched += 1
                 return None
             entry.accept(sequence)
-            dropped = entry.numbers.dropped
         return Header(
             topic=name,
             sender=self._id,
             sequence=sequence,
-            dropped=dropped,
             captured_ns=frame.header.captured_ns if frame else wall_ns(),
             monotonic_ns=frame.header.monotonic_ns if frame else monotonic_ns(),
             sent_ns=0,
@@ -353,6 +353,9 @@ class Sender(Closing):
             self._waker.wake()
 
     def _encode(self, frame: Frame) -> None:
+        with self._lock:
+            dropped = self._topics[frame.topic].numbers.dropped
+        frame = replace(frame, header=msgspec.structs.replace(frame.header, dropped=dropped))
         try:
             packet = self._encoder.packet(frame)
         except Exception as error:  # noqa: BLE001 - one frame is lost and said so, the stream goes on

@@ -213,8 +213,6 @@ def test_a_picture_tells_of_the_one_that_it_replaced(
     assert next(iter(source)).header.dropped == 4
 
 
-# Defect: a picture counts as taken only when the next one is asked for, by the same iterator.
-@pytest.mark.xfail(strict=True)
 def test_iterating_again_makes_no_losses(
     open_live: Callable[..., LiveSource], grabber: FakeGrabber, chart: "Chart"
 ) -> None:

@@ -26,7 +26,7 @@ OpenCapture = Callable[[int, int], cv2.VideoCapture]
 def find_index(spec: str) -> int:
     """The index of ``0``, ``camera:0`` or ``camera:NAME`` (part of a name, any case)."""
     wanted = spec.removeprefix("camera:").strip()
-    if wanted.isdecimal():
+    if wanted.isdecimal() and len(wanted) <= 4:
         return int(wanted)
     matches = [c for c in list_cameras() if wanted and wanted.lower() in c.name.lower()]
     if len({camera.name for camera in matches}) == 1:

@@ -119,8 +119,9 @@ class LiveSource(Source):
             while True:
                 shot = self._shots.get()
                 if shot is not None:
-                    yield shot, shot.sequence - self._taken
+                    dropped = shot.sequence - self._taken
                     self._taken += 1
+                    yield shot, dropped
         except Closed:
             if self._failure is not None:
                 raise SourceError(f"{self.name} failed: {self._failure}") from self._failure

@@ -15,7 +15,7 @@ from framewire.sender.sources.source import Source, SourceOptions, picture_heade
 
 __all__ = ["PatternSource", "draw_chart"]
 
-_SPEC = re.compile(r"\Apattern:(?:(\d+)x(\d+))?(?:@(\d+(?:\.\d+)?))?\Z")
+_SPEC = re.compile(r"\Apattern:(?:(\d{1,5})x(\d{1,5}))?(?:@(\d{1,4}(?:\.\d{1,6})?))?\Z")
 _DEFAULT = (1280, 720, 30.0)
 
 # BGR, 75 % bars in the order of SMPTE EG 1.
@@ -37,16 +37,18 @@ def draw_chart(background: Image, number: int) -> Image:
     chart = background.copy()
     height, width = chart.shape[:2]
     radius = max(4, height // 10)
-    # Triangle waves of two periods that share no factor: the ball visits the whole chart.
+    # Triangle waves of different periods take the ball over much of the chart.
     x = abs(number * 4 % (2 * width) - width)
     y = height // 6 + abs(number * 3 % (2 * (height // 2)) - height // 2)
     cv2.circle(chart, (x, y), radius, (255, 255, 255), -1, cv2.LINE_AA)
     cv2.circle(chart, (x, y), radius // 2, (32, 32, 224), -1, cv2.LINE_AA)
     scale = height / 360
     place = (width // 20, height * 9 // 10)
-    for colour, thick in (((0, 0, 0), 6), ((255, 255, 255), 2)):
-        line = max(1, round(thick * scale))
-        cv2.putText(chart, f"{number:08d}", place, 0, 1.4 * scale, colour, line, cv2.LINE_AA)
+    text, line = f"{number:08d}", max(1, round(2 * scale))
+    (wide, high), low = cv2.getTextSize(text, 0, 1.4 * scale, line)
+    corners = (place[0] - low, place[1] - high - low), (place[0] + wide + low, place[1] + low)
+    cv2.rectangle(chart, *corners, (0, 0, 0), -1)
+    cv2.putText(chart, text, place, 0, 1.4 * scale, (255, 255, 255), line, cv2.LINE_AA)
     draw_number(chart, number)
     return chart
 
@@ -54,8 +56,7 @@ def draw_chart(background: Image, number: int) -> Image:
 class PatternSource(Source):
     """``pattern:WIDTHxHEIGHT@FPS``; all parts may be left out (1280x720 at 30).
 
-    Runs like a camera: frames that nobody takes in time are dropped. At speed 0, as fast as they
-    are taken.
+    Runs at its own pace, like a camera; at speed 0, as fast as frames are taken.
     """
 
     takes = frozenset({"speed", "fps"})

@@ -31,8 +31,10 @@ class SourceOptions:
     """(width, height) to ask a camera for."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.speed <= 1000:
-            raise UsageError(f"speed {self.speed} is not possible: 0 (as fast as it goes) to 1000")
+        if self.speed and not 0.001 <= self.speed <= 1000:
+            raise UsageError(
+                f"speed {self.speed} is not possible: 0 (as fast as possible) or 0.001 to 1000"
+            )
         if not 0 <= self.start < 1e9:
             raise UsageError(f"start {self.start} is not possible: seconds from the beginning")
         if self.fps is not None and not 0 < self.fps <= 1000:
