@@ -50,6 +50,9 @@ def station(nothing_is_left: None) -> Iterator[Station]:
         yield station
 
 
+_FIND = ("search", "--sync", "--onlyvisible", "--name", "^framewire$")
+
+
 @dataclass(frozen=True)
 class Display:
     """A screen that nobody looks at."""
@@ -69,9 +72,12 @@ class Display:
 
     def press(self, key: str) -> None:
         """A key press for the window that has our name, once it is there."""
-        find = ("search", "--sync", "--onlyvisible", "--name", "^framewire$")
-        until(lambda: self._xdotool(*find, "windowfocus", "--sync"))  # not before it is ready
+        until(lambda: self._xdotool(*_FIND, "windowfocus", "--sync"))  # not before it is ready
         assert self._xdotool("key", key)
+
+    def map_again(self) -> None:
+        """Take the window that has our name off the screen and put it back."""
+        assert self._xdotool(*_FIND, "windowunmap", "--sync", "windowmap", "--sync")
 
     def _xdotool(self, *arguments: str) -> bool:
         """Whether it could."""

@@ -134,7 +134,7 @@ class Station(Closing):
             self.look(50)
 
     def send(self, *messages: Message) -> None:
-        """Send without losing any: a full queue is waited for."""
+        """Send without losing any: a full queue is waited for. Not after `offer` has lost one."""
         for message in messages:
             self._publisher.send_to_all(parts_of(message), DEADLINE_S * 1000)
 

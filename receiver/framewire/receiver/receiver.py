@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -27,6 +27,7 @@ _log = logging.getLogger("framewire.receiver")
 Keep = Literal["newest", "all"]
 
 _QUEUE_BYTES = 256 << 20
+_SILENCE_NS = 3 * NS
 _BURST = 32  # messages from one socket before the next has its turn
 _JOIN_S = 5.0
 
@@ -36,7 +37,7 @@ class TopicReceived:
     """What a receiver saw of one topic so far; counts since it began.
 
     For one run of a sender: captured = received + lost, and received = delivered + skipped + what
-    still waits.
+    still waits + what did not decode (`ReceiverStats.malformed`).
     """
 
     received: int
@@ -143,6 +144,38 @@ class _Topic:
         )
 
 
+class _Link:
+    """One address: its socket, and when something valid last came through it."""
+
+    def __init__(self, open_socket: Callable[[], Subscriber], *, connects: bool) -> None:
+        self._open = open_socket
+        self._connects = connects
+        self.subscriber = open_socket()
+        self._heard_ns = monotonic_ns()
+        self._interval_ns = 0
+
+    def heard(self, now_ns: int) -> None:
+        self._interval_ns, self._heard_ns = now_ns - self._heard_ns, now_ns
+
+    def excuse(self, busy_ns: int) -> None:
+        """Nobody looked at the socket for so long: that is no silence."""
+        self._heard_ns += busy_ns
+
+    def replace_if_deaf(self, now_ns: int) -> bool:
+        """Open a new socket if nothing valid came for 3 s, or three times as long as usual.
+
+        A connecting socket dies for ever, without a word, when it meets what is no sender of ours:
+        garbage, another service at the port, a message above the limit. Senders say something once
+        a second, so silence means a fault, if only that nobody is there.
+        """
+        deaf = now_ns - self._heard_ns > max(_SILENCE_NS, 3 * self._interval_ns)
+        if deaf and self._connects:
+            self.subscriber.close()
+            self.subscriber = self._open()
+            self._heard_ns, self._interval_ns = now_ns, 0
+        return deaf and self._connects
+
+
 class Receiver(Closing):
     """Receives frames from any number of senders, which come and go as they like.
 
@@ -194,7 +227,7 @@ class Receiver(Closing):
             weight=lambda packet: len(packet.payload),
         )
         self._waker = Waker()
-        self._subscribers: list[Subscriber] = []
+        self._links: list[_Link] = []
         try:
             for endpoint in to_bind:
                 self._subscribe([endpoint], [], prefixes)
@@ -210,14 +243,16 @@ class Receiver(Closing):
         self, bind: list[Endpoint], connect: list[Endpoint], prefixes: list[bytes]
     ) -> None:
         limit = max(self._limits.payload_bytes, self._limits.header_bytes)
-        self._subscribers.append(Subscriber(bind, connect, prefixes, limit))
+        self._links.append(
+            _Link(lambda: Subscriber(bind, connect, prefixes, limit), connects=bool(connect))
+        )
 
     # -- for the user -------------------------------------------------------------------------
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The addresses in use, with the port that the system chose where ``*`` was asked for."""
-        return tuple(url for each in self._subscribers for url in each.endpoints)
+        return tuple(url for link in self._links for url in link.subscriber.endpoints)
 
     @property
     def stats(self) -> ReceiverStats:
@@ -255,12 +290,16 @@ class Receiver(Closing):
 
         Raises `ReceiveTimeout` when the time is over, `Closed` after `close`.
         """
+        seconds = self._timeout if timeout is None else timeout
+        deadline_ns = None if seconds is None else monotonic_ns() + round(seconds * NS)
         while True:
-            packet = self._next(timeout)
+            packet = self._next(seconds)
             try:
                 frame = decode(packet)
             except JpegError as error:
                 self._refuse(f"{packet.topic}: {error}")
+                if deadline_ns is not None:
+                    seconds = max(0.0, (deadline_ns - monotonic_ns()) / NS)
                 continue
             frame = replace(frame, received_ns=wall_ns())
             self._delivered(frame.topic, frame.age_ms)
@@ -303,9 +342,11 @@ class Receiver(Closing):
     def _run(self) -> None:
         try:
             while not self._packets.closed:
-                wait(self._subscribers, self._waker)
-                for subscriber in self._subscribers:
-                    self._drain(subscriber)
+                wait([link.subscriber for link in self._links], self._waker)
+                began_ns = monotonic_ns()
+                for link in self._links:
+                    self._drain(link)
+                self._replace_deaf_links(began_ns)
         except Closed:
             pass
         except Exception:  # the top of this thread
@@ -316,19 +357,28 @@ class Receiver(Closing):
             self._close_sockets()
 
     def _close_sockets(self) -> None:
-        for subscriber in self._subscribers:
-            subscriber.close()
+        for link in self._links:
+            link.subscriber.close()
         self._waker.close()
 
-    def _drain(self, subscriber: Subscriber) -> None:
+    def _drain(self, link: _Link) -> None:
         for _ in range(_BURST):
-            parts = subscriber.receive()
+            parts = link.subscriber.receive()
             if parts is None:
                 return
             try:
                 self._take(wire.decode(parts, self._limits))
             except ProtocolError as error:
                 self._refuse(str(error))
+            else:
+                link.heard(monotonic_ns())
+
+    def _replace_deaf_links(self, began_ns: int) -> None:
+        now_ns = monotonic_ns()
+        for link in self._links:
+            link.excuse(now_ns - began_ns)
+            if link.replace_if_deaf(now_ns):
+                _log.debug("nothing from %s: trying anew", ", ".join(link.subscriber.endpoints))
 
     def _take(self, message: Packet | Status) -> None:
         now_ns = monotonic_ns()

@@ -1,6 +1,7 @@
 """The sending side: sources of frames, and the `Sender` that publishes them."""
 
-from framewire.sender.sender import Sender, SenderStats, TopicSent
+from framewire.sender.account import SenderStats, TopicSent
+from framewire.sender.sender import Sender
 from framewire.sender.sources import Source, open_source
 
 __all__ = ["Sender", "SenderStats", "Source", "TopicSent", "open_source"]

@@ -125,7 +125,7 @@ def send(
             )
         )
         untouched = quality is None and not gray and (scaled is None or opened.sized)
-        run = _Run(sender, opened, json=json, wait=wait)
+        run = _Run(sender, opened, topic=topic, json=json, wait=wait)
         if opened.encoded and untouched:
             run.packets(count, extra)
         else:
@@ -191,7 +191,7 @@ def replay(
         sender = stack.enter_context(
             Sender(*(bind or ()), connect=connect or (), topic=topic, insecure=insecure)
         )
-        run = _Run(sender, opened, json=json, wait=wait)
+        run = _Run(sender, opened, topic=topic, json=json, wait=wait)
         run.packets(count, {})
     run.summary()
     return 0
@@ -228,8 +228,11 @@ def devices(*, json: Switch = False) -> int:
 class _Run:
     """One source into one sender, with figures on stderr and a summary on stdout."""
 
-    def __init__(self, sender: "Sender", source: "Source", *, json: bool, wait: int) -> None:
+    def __init__(
+        self, sender: "Sender", source: "Source", *, topic: str | None, json: bool, wait: int
+    ) -> None:
         self._sender, self._source = sender, source
+        self._topic = topic or source.name
         self._json, self._wait = json, wait
 
     def frames(self, count: int | None, metadata: dict[str, Any]) -> None:
@@ -262,6 +265,7 @@ class _Run:
         addresses = ", ".join(self._sender.endpoints)
         if self._json:
             print_json(event="ready", endpoints=list(self._sender.endpoints))
+        self._sender.announce("live", topic=self._topic)  # receivers hear of it while it waits
         line = LiveLine(quiet=self._json)
         with line, Stopper(self._source.close) as stop:
             while not self._sender.wait_for_receivers(self._wait, 0.2):

@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, get_args
 
 import msgspec
@@ -16,16 +16,16 @@ from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_ENDPOINT
 from framewire.common.endpoint import check_exposure, parse_endpoints
 from framewire.common.errors import Closed, FramewireError, UsageError
-from framewire.common.frame import Frame, Header, Image, Packet, State, Status
+from framewire.common.frame import Frame, Header, Image, Packet, State
 from framewire.common.jpeg import check_image
 from framewire.common.mailbox import Mailbox, WhenFull
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
 from framewire.common.transport import Publisher, Waker, wait
+from framewire.sender.account import SenderStats, TopicAccount
 from framewire.sender.encoder import Encoder
-from framewire.sender.sequence import Sequence
 
-__all__ = ["Sender", "SenderStats", "TopicSent"]
+__all__ = ["Sender"]
 
 _log = logging.getLogger("framewire.sender")
 
@@ -33,100 +33,6 @@ _STATUS_NS = NS
 _OUTBOX_BYTES = 8 << 20
 _LAST_WORD_MS = 300
 _JOIN_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class TopicSent:
-    """What a sender did for one topic so far: all are counts since it began."""
-
-    captured: int
-    """Frames that there were: the number that the next one gets."""
-    sent: int
-    """Frames handed to ZeroMQ."""
-    sent_bytes: int
-    """Payload bytes of those."""
-    dropped: int
-    """Frames that newer ones replaced, in the source or here."""
-    unwatched: int
-    """Frames that nobody had subscribed to; they are not encoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class SenderStats:
-    """A snapshot of a sender's figures."""
-
-    topics: dict[str, TopicSent]
-    receivers: int
-    """Subscriptions that are there now; a receiver of three topics counts as three."""
-    encode_ms: tuple[float, float]
-    """Encoding time of the last frames, p50 and p95, milliseconds; nan before the first."""
-
-    @property
-    def captured(self) -> int:
-        return sum(topic.captured for topic in self.topics.values())
-
-    @property
-    def sent(self) -> int:
-        return sum(topic.sent for topic in self.topics.values())
-
-    @property
-    def sent_bytes(self) -> int:
-        return sum(topic.sent_bytes for topic in self.topics.values())
-
-    @property
-    def dropped(self) -> int:
-        return sum(topic.dropped for topic in self.topics.values())
-
-    @property
-    def unwatched(self) -> int:
-        return sum(topic.unwatched for topic in self.topics.values())
-
-
-@dataclass(slots=True)
-class _Topic:
-    """What the sender keeps of one topic; under the sender's lock."""
-
-    run: str  # id of the run that frames are accepted from now
-    numbers: Sequence = field(default_factory=Sequence)
-    sent: int = 0
-    sent_bytes: int = 0
-    unwatched: int = 0
-    pending: int = 0  # frames between `send` and the socket
-    reached_run: str = ""  # while frames are pending: the run that has reached the socket,
-    reached: int = 0  # and the number after the last of it that went out
-    state: State = "live"
-    reason: str = ""
-    status_due_ns: int = 0
-
-    def accept(self, sequence: int) -> None:
-        if not self.pending:
-            self.reached_run, self.reached = self.run, sequence
-        self.pending += 1
-
-    def settle(self, packet: Packet) -> None:
-        self.pending -= 1
-        self.sent += 1
-        self.sent_bytes += len(packet.payload)
-        self.reached_run, self.reached = packet.header.sender, packet.sequence + 1
-
-    def lose(self) -> None:
-        self.pending -= 1
-        self.numbers.dropped += 1
-
-    def status(self, name: str) -> Status:
-        return Status(
-            topic=name,
-            sender=self.reached_run if self.pending else self.run,
-            sequence=self.reached if self.pending else self.numbers.next,
-            dropped=self.numbers.dropped,
-            sent_ns=wall_ns(),
-            state=self.state,
-            reason=self.reason,
-        )
-
-    def snapshot(self) -> TopicSent:
-        numbers = self.numbers
-        return TopicSent(numbers.next, self.sent, self.sent_bytes, numbers.dropped, self.unwatched)
 
 
 class Sender(Closing):
@@ -169,7 +75,7 @@ class Sender(Closing):
         self._id = secrets.token_hex(8)
         self._lock = threading.Lock()
         self._subscribed = threading.Condition(self._lock)
-        self._topics: dict[str, _Topic] = {}
+        self._topics: dict[str, TopicAccount] = {}
         self._prefixes: dict[bytes, int] = {}
         self._encode_ms = Quantiles()
         self._failures = Throttle()
@@ -182,6 +88,8 @@ class Sender(Closing):
             weight=lambda packet: len(packet.payload),
             on_put=self._waker.wake,
         )
+        if self._topic is not None:
+            self._entry(self._topic, self._id)  # its status is sent before its first frame
         self._threads = [
             threading.Thread(target=self._encode_all, name="framewire-encoder", daemon=True),
             threading.Thread(target=self._serve, name="framewire-sender", daemon=True),
@@ -254,8 +162,7 @@ class Sender(Closing):
         run = header.sender or self._id
         with self._lock:
             entry = self._entry(name, run)
-            entry.numbers.follow(header.sequence)
-            entry.numbers.dropped = header.dropped
+            entry.follow(packet)
             if not self._wanted(name):
                 entry.unwatched += 1
                 return
@@ -304,9 +211,9 @@ class Sender(Closing):
             raise UsageError("no topic for this image: Sender(topic=...) or send(..., topic=...)")
         return check_topic(frame.topic)
 
-    def _entry(self, name: str, run: str) -> _Topic:
-        entry = self._topics.setdefault(name, _Topic(run))
-        entry.run = run
+    def _entry(self, name: str, run: str) -> TopicAccount:
+        entry = self._topics.setdefault(name, TopicAccount(self._id))
+        entry.begin(run)
         return entry
 
     def _wanted(self, name: str) -> bool:
@@ -319,7 +226,7 @@ class Sender(Closing):
         """Number a frame and fill in its header; None if nobody wants it."""
         with self._lock:
             entry = self._entry(name, self._id)
-            sequence = entry.numbers.take(frame.header.dropped if frame else 0)
+            sequence = entry.number(frame.header.dropped if frame else 0)
             if not self._wanted(name):
                 entry.unwatched += 1
                 return None
@@ -413,7 +320,7 @@ class Sender(Closing):
             for name, entry in self._topics.items():
                 if entry.status_due_ns <= now_ns:
                     entry.status_due_ns = now_ns + _STATUS_NS
-                    due.append(entry.status(name))
+                    due.append(entry.status(name, wall_ns()))
         for status in due:
             self._publisher.send(wire.encode_status(status))
 
@@ -423,7 +330,7 @@ class Sender(Closing):
             for name, entry in self._topics.items():
                 if entry.state != "ended":
                     entry.state, entry.reason = "ended", ""
-                last.append(entry.status(name))
+                last.append(entry.status(name, wall_ns()))
         deadline_ns = monotonic_ns() + _LAST_WORD_MS * NS // 1000
         for status in last:
             left_ms = max(0, deadline_ns - monotonic_ns()) // 1_000_000

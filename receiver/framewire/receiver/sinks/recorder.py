@@ -35,6 +35,7 @@ class Recorder(Closing):
         self._single = self._path.suffix.lower() == ".mkv"
         self._writers: dict[str, RecordingWriter] = {}
         self._failure: RecordingError | None = None
+        self._made = False
         self._frames = 0
         self._bytes = 0
         self._prepare(overwrite)
@@ -60,7 +61,8 @@ class Recorder(Closing):
             raise RecordingError(f"cannot record to {self._path}: {error.strerror}") from error
         try:
             if self._single:
-                self._path.open("wb" if overwrite else "xb").close()
+                self._made = not self._path.exists()
+                self._path.open("ab" if overwrite else "xb").close()
             else:
                 probe = folder / ".framewire-probe"
                 probe.touch()
@@ -136,7 +138,7 @@ class Recorder(Closing):
                 writer.close()
             except RecordingError as error:
                 self._failure = self._failure or error
-        if self._single and not self._writers:
+        if self._made and not self._writers:
             self._path.unlink(missing_ok=True)  # nothing came: leave no empty file
 
     def _writer(self, packet: Packet) -> RecordingWriter:
