@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.errors import FramewireError, ReceiveTimeout, SinkError
-from framewire.common.terminal import EXIT_DONE, Seconds, Switch, print_json, set_up_logging
+from framewire.common.options import Duration, Json, Switch
+from framewire.common.terminal import EXIT_DONE, print_json, set_up_logging
 
 if TYPE_CHECKING:
     from framewire.receiver import Receiver
@@ -30,10 +31,10 @@ def demo_source() -> str:
 
 def demo(
     *,
-    duration: Seconds = None,
+    duration: Duration = None,
     source: str | None = None,
     headless: Switch = False,
-    json: Switch = False,
+    json: Json = False,
 ) -> int:
     """Send a clip from one process to another on this machine, and show it.
 
@@ -41,14 +42,10 @@ def demo(
 
     Parameters
     ----------
-    duration
-        End after so many seconds; otherwise with Ctrl-C or q.
     source
         What to send instead of the bundled clip; see `framewire send --help`.
     headless
         Figures only, no window.
-    json
-        Print the summary as a JSON object on stdout.
     """
     from framewire.receiver import Receiver
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from framewire.common.clock import NS
 from framewire.common.errors import ProtocolError
 from framewire.common.gaps import GapCounter
-from framewire.common.terminal import EXIT_DONE, EXIT_FAILED, EXIT_LOST, Switch, print_json
+from framewire.common.options import Json, Switch
+from framewire.common.terminal import EXIT_DONE, EXIT_FAILED, EXIT_LOST, print_json
 
 if TYPE_CHECKING:
     from framewire.common.frame import Header, Packet
@@ -40,7 +41,7 @@ class _Facts:
         return (self.frames - 1) / self.duration_s if self.duration_s > 0 else 0.0
 
 
-def info(file: Path, /, *, check: Switch = False, json: Switch = False) -> int:
+def info(file: Path, /, *, check: Switch = False, json: Json = False) -> int:
     """Tell what a recording or clip holds: topics, frames, duration, gaps, size.
 
     Parameters
@@ -49,8 +50,6 @@ def info(file: Path, /, *, check: Switch = False, json: Switch = False) -> int:
         A recording or any video file.
     check
         Read and check every frame; exit with 1 if one is damaged, 3 if one is missing.
-    json
-        Print a JSON object on stdout.
     """
     from framewire.common.container import is_recording
 

@@ -11,10 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from math import isnan
 from types import FrameType
-from typing import Annotated, TextIO
-
-from cyclopts import Parameter
-from cyclopts.validators import Number
+from typing import TextIO
 
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
@@ -24,25 +21,12 @@ __all__ = [
     "EXIT_FAILED",
     "EXIT_LOST",
     "EXIT_USAGE",
-    "Count",
     "LiveLine",
-    "Repeated",
-    "Seconds",
     "Stopper",
-    "Switch",
     "megabits",
     "print_json",
     "set_up_logging",
 ]
-
-Repeated = Annotated[list[str] | None, Parameter(negative="")]
-"""An option that may be given several times."""
-Count = Annotated[int | None, Parameter(validator=Number(gte=0))]
-"""A number of frames."""
-Seconds = Annotated[float | None, Parameter(validator=Number(gt=0))]
-"""A time to run for or to wait."""
-Switch = Annotated[bool, Parameter(negative="", show_default=False)]
-"""An option without a value."""
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_LOST = 0, 1, 2, 3
 

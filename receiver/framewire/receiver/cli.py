@@ -2,17 +2,27 @@
 
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from framewire.common.errors import Closed
+from framewire.common.options import (
+    BindSenders,
+    Count,
+    Duration,
+    Endpoints,
+    Insecure,
+    Json,
+    Switch,
+    Topics,
+    Verbose,
+)
 from framewire.common.terminal import (
     EXIT_DONE,
     EXIT_LOST,
-    Count,
-    Repeated,
-    Seconds,
     Stopper,
-    Switch,
     print_json,
     set_up_logging,
 )
@@ -26,15 +36,15 @@ __all__ = ["record", "snapshot", "view"]
 
 
 def view(
-    *endpoints: str,
-    bind: Repeated = None,
-    topic: Repeated = None,
+    *endpoints: Endpoints,
+    bind: BindSenders = None,
+    topic: Topics = None,
     headless: Switch = False,
     count: Count = None,
-    duration: Seconds = None,
-    insecure: Switch = False,
-    json: Switch = False,
-    verbose: Switch = False,
+    duration: Duration = None,
+    insecure: Insecure = False,
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> int:
     """Show streams in a window; several topics tile into one.
 
@@ -42,24 +52,8 @@ def view(
 
     Parameters
     ----------
-    endpoints
-        Senders to connect to; tcp://127.0.0.1:5555 if none is given.
-    bind
-        Address to bind for senders that connect; may be repeated.
-    topic
-        Topic to watch, with all below it; may be repeated. Default: all.
     headless
         Open no window: count, and print figures.
-    count
-        End after so many frames.
-    duration
-        End after so many seconds.
-    insecure
-        Allow to bind an address that other machines can reach, without keys.
-    json
-        Print figures once a second and a summary as JSON lines on stdout.
-    verbose
-        Log more.
     """
     set_up_logging(verbose=verbose)
     with ExitStack() as stack:
@@ -73,47 +67,31 @@ def view(
 
 
 def record(
-    *endpoints: str,
+    *endpoints: Endpoints,
     out: Path,
-    bind: Repeated = None,
-    topic: Repeated = None,
+    bind: BindSenders = None,
+    topic: Topics = None,
     format: Literal["mkv", "images"] = "mkv",
     overwrite: Switch = False,
     count: Count = None,
-    duration: Seconds = None,
+    duration: Duration = None,
     all: Switch = False,
-    insecure: Switch = False,
-    json: Switch = False,
-    verbose: Switch = False,
+    insecure: Insecure = False,
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> int:
     """Record every topic as it comes, without decoding: `replay` gives it back bit for bit.
 
     Parameters
     ----------
-    endpoints
-        Senders to connect to; tcp://127.0.0.1:5555 if none is given.
     out
         A file.mkv for one topic, or a folder for any number: FOLDER/TOPIC/TIME.mkv.
-    bind
-        Address to bind for senders that connect; may be repeated.
-    topic
-        Topic to record, with all below it; may be repeated. Default: all.
     format
         mkv, or images: each frame a JPEG file of its own in the folder.
     overwrite
         Replace the file if it is there.
-    count
-        End after so many frames.
-    duration
-        End after so many seconds.
     all
         Every frame is wanted: exit with 3 if one was lost.
-    insecure
-        Allow to bind an address that other machines can reach, without keys.
-    json
-        Print figures once a second and a summary as JSON lines on stdout.
-    verbose
-        Log more.
     """
     from framewire.receiver.sinks import open_sink
 
@@ -137,32 +115,22 @@ def record(
 
 
 def snapshot(
-    *endpoints: str,
+    *endpoints: Endpoints,
     out: Path,
-    bind: Repeated = None,
-    topic: Repeated = None,
-    timeout: Seconds = 10.0,
-    insecure: Switch = False,
-    json: Switch = False,
+    bind: BindSenders = None,
+    topic: Topics = None,
+    timeout: Annotated[float, Parameter(validator=Number(gt=0))] = 10.0,
+    insecure: Insecure = False,
+    json: Json = False,
 ) -> int:
     """Save the newest frame as a JPEG file, with its header inside.
 
     Parameters
     ----------
-    endpoints
-        Senders to connect to; tcp://127.0.0.1:5555 if none is given.
     out
         The file to write, as in cam.jpg; an older one is replaced.
-    bind
-        Address to bind for senders that connect; may be repeated.
-    topic
-        Topic to take, with all below it; may be repeated. Default: whichever comes first.
     timeout
         Seconds to wait for a frame.
-    insecure
-        Allow to bind an address that other machines can reach, without keys.
-    json
-        Print what was saved as a JSON object on stdout.
     """
     from framewire.receiver.sinks.images import check_writable, write_jpeg
 

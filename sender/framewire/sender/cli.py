@@ -4,10 +4,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 from math import isnan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
 
 from framewire.common.errors import UsageError
-from framewire.common.terminal import Count, LiveLine, Repeated, Stopper, Switch, print_json
+from framewire.common.options import (
+    BindTo,
+    ConnectTo,
+    Count,
+    Insecure,
+    Json,
+    Loop,
+    Speed,
+    Start,
+    Switch,
+    Verbose,
+    Wait,
+)
+from framewire.common.terminal import LiveLine, Stopper, print_json, set_up_logging
 
 if TYPE_CHECKING:
     from framewire.common.frame import Frame, Packet
@@ -42,22 +57,22 @@ def send(
     source: str,
     /,
     *,
-    bind: Repeated = None,
-    connect: Repeated = None,
+    bind: BindTo = None,
+    connect: ConnectTo = None,
     topic: str | None = None,
     quality: int | None = None,
     fps: float | None = None,
     size: str | None = None,
     gray: Switch = False,
-    loop: Switch = False,
-    speed: float = 1.0,
-    start: float = 0.0,
+    loop: Loop = False,
+    speed: Speed = 1.0,
+    start: Start = 0.0,
     count: Count = None,
-    metadata: Repeated = None,
-    wait: int = 0,
-    insecure: Switch = False,
-    json: Switch = False,
-    verbose: Switch = False,
+    metadata: Annotated[list[str] | None, Parameter(negative="")] = None,
+    wait: Wait = 0,
+    insecure: Insecure = False,
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> int:
     """Capture or read frames, encode them as JPEG and publish them.
 
@@ -66,11 +81,6 @@ def send(
     source
         camera:0, camera:NAME or 0; a video file; a recording; a folder or glob of images; an
         rtsp:// or http:// URL; or pattern:WxH@FPS, a moving test chart.
-    bind
-        Address to bind, as in tcp://127.0.0.1:5555 (the default); may be repeated. The port `*`
-        lets the system choose.
-    connect
-        Address to connect to instead; may be repeated.
     topic
         Name of the stream, as in lab/cam1. Default: the source's name.
     quality
@@ -82,26 +92,9 @@ def send(
         WIDTHxHEIGHT to scale to; asked of a camera first.
     gray
         Send gray pictures.
-    loop
-        Begin again at the end.
-    speed
-        Times the original pace; 0 is as fast as possible.
-    start
-        Seconds from the beginning to start at.
-    count
-        End after so many frames.
     metadata
         KEY=VALUE to put into every frame's metadata; may be repeated.
-    wait
-        Begin when so many receivers have subscribed.
-    insecure
-        Allow an address that other machines can reach, without keys.
-    json
-        Print events and the summary as JSON lines on stdout.
-    verbose
-        Log more.
     """
-    from framewire.common.terminal import set_up_logging
     from framewire.sender import Sender, open_source
     from framewire.sender.encoder import parse_size
 
@@ -136,17 +129,17 @@ def send(
 
 def replay(
     *files: str,
-    bind: Repeated = None,
-    connect: Repeated = None,
+    bind: BindTo = None,
+    connect: ConnectTo = None,
     topic: str | None = None,
-    loop: Switch = False,
-    speed: float = 1.0,
-    start: float = 0.0,
+    loop: Loop = False,
+    speed: Speed = 1.0,
+    start: Start = 0.0,
     count: Count = None,
-    wait: int = 0,
-    insecure: Switch = False,
-    json: Switch = False,
-    verbose: Switch = False,
+    wait: Wait = 0,
+    insecure: Insecure = False,
+    json: Json = False,
+    verbose: Verbose = False,
 ) -> int:
     """Publish recordings as they happened: original timing, metadata and JPEG bytes.
 
@@ -154,30 +147,9 @@ def replay(
     ----------
     files
         Recordings to play together, each on its own topic.
-    bind
-        Address to bind, as in tcp://127.0.0.1:5555 (the default); may be repeated.
-    connect
-        Address to connect to instead; may be repeated.
     topic
         Another topic than the recorded one.
-    loop
-        Begin again at the end.
-    speed
-        Times the original pace; 0 is as fast as possible.
-    start
-        Seconds from the beginning to start at.
-    count
-        End after so many frames.
-    wait
-        Begin when so many receivers have subscribed.
-    insecure
-        Allow an address that other machines can reach, without keys.
-    json
-        Print events and the summary as JSON lines on stdout.
-    verbose
-        Log more.
     """
-    from framewire.common.terminal import set_up_logging
     from framewire.sender import Sender
     from framewire.sender.sources.recording import RecordingSource
     from framewire.sender.sources.source import SourceOptions
@@ -197,13 +169,11 @@ def replay(
     return 0
 
 
-def devices(*, json: Switch = False) -> int:
+def devices(*, json: Json = False) -> int:
     """List the cameras of this machine: index, name, formats.
 
     Parameters
     ----------
-    json
-        Print one JSON object a line.
     """
     from framewire.sender.sources.devices import list_cameras
 

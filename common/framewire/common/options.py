@@ -1,0 +1,72 @@
+"""Command-line options that several commands share, each explained once."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+__all__ = [
+    "BindSenders",
+    "BindTo",
+    "ConnectTo",
+    "Count",
+    "Duration",
+    "Endpoints",
+    "Insecure",
+    "Json",
+    "Loop",
+    "Speed",
+    "Start",
+    "Switch",
+    "Topics",
+    "Verbose",
+    "Wait",
+]
+
+Switch = Annotated[bool, Parameter(negative="", show_default=False)]
+"""An option without a value."""
+
+Count = Annotated[int | None, Parameter(validator=Number(gte=0), help="End after so many frames.")]
+Duration = Annotated[
+    float | None, Parameter(validator=Number(gt=0), help="End after so many seconds.")
+]
+Insecure = Annotated[
+    Switch, Parameter(help="Allow an address that other machines can reach, without keys.")
+]
+Json = Annotated[
+    Switch, Parameter(help="Print events, figures and the summary as JSON lines on stdout.")
+]
+Verbose = Annotated[Switch, Parameter(help="Log more.")]
+
+# -- sending --------------------------------------------------------------------------------------
+
+BindTo = Annotated[
+    list[str] | None,
+    Parameter(
+        negative="",
+        help="Address to bind, as in tcp://127.0.0.1:5555 (the default); may be repeated. "
+        "The port `*` lets the system choose.",
+    ),
+]
+ConnectTo = Annotated[
+    list[str] | None,
+    Parameter(negative="", help="Address to connect to instead; may be repeated."),
+]
+Loop = Annotated[Switch, Parameter(help="Begin again at the end.")]
+Speed = Annotated[float, Parameter(help="Times the original pace; 0 is as fast as possible.")]
+Start = Annotated[float, Parameter(help="Seconds from the beginning to start at.")]
+Wait = Annotated[int, Parameter(help="Begin when so many receivers have subscribed.")]
+
+# -- receiving ------------------------------------------------------------------------------------
+
+Endpoints = Annotated[
+    str, Parameter(help="Senders to connect to; tcp://127.0.0.1:5555 if none is given.")
+]
+BindSenders = Annotated[
+    list[str] | None,
+    Parameter(negative="", help="Address to bind for senders that connect; may be repeated."),
+]
+Topics = Annotated[
+    list[str] | None,
+    Parameter(negative="", help="Topic to take, with all below it; may be repeated. Default: all."),
+]
