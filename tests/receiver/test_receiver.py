@@ -29,7 +29,7 @@ from framewire.common.errors import (
 from framewire.common.frame import Packet
 from framewire.common.testchart import read_number
 from framewire.common.transport import RECEIVE_MARK, SEND_MARK_PER_TOPIC
-from framewire.receiver import Receiver, TopicReceived
+from framewire.receiver import Receiver, TopicReceived, link
 from framewire.receiver import receiver as module
 from receiver.publishing import (
     BEGIN_NS,
@@ -688,7 +688,7 @@ def test_a_receiver_that_fails_says_so_and_ends(
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is a fault after a fifth of a second instead of three."""
-    monkeypatch.setattr(module, "_SILENCE_NS", NS // 5)
+    monkeypatch.setattr(link, "SILENCE_NS", NS // 5)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -727,7 +727,7 @@ def test_the_right_sender_is_found_where_another_service_was(answer: bytes) -> N
 def test_a_sender_that_speaks_now_and_then_is_not_cut_off(
     station: Station, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_SILENCE_NS", NS)
+    monkeypatch.setattr(link, "SILENCE_NS", NS)
     receiver = connect(keep="all")
     for number in range(12):
         station.send(packet(number))

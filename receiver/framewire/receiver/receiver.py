@@ -2,8 +2,8 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Literal
 
 from framewire.common import wire
@@ -12,168 +12,24 @@ from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_ENDPOINT, DEFAULT_LIMITS, Limits
 from framewire.common.endpoint import Endpoint, check_exposure, parse_endpoints
 from framewire.common.errors import Closed, JpegError, ProtocolError, ReceiveTimeout, UsageError
-from framewire.common.frame import Frame, Packet, State, Status
-from framewire.common.gaps import GapCounter
+from framewire.common.frame import Frame, Packet, Status
 from framewire.common.mailbox import Mailbox
-from framewire.common.stats import Quantiles, Rate, Throttle
+from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
 from framewire.common.transport import Subscriber, Waker, wait
+from framewire.receiver.account import ReceiverStats, TopicAccount
 from framewire.receiver.decoder import decode
+from framewire.receiver.link import Link
 
-__all__ = ["Keep", "Receiver", "ReceiverStats", "TopicReceived"]
+__all__ = ["Keep", "Receiver"]
 
 _log = logging.getLogger("framewire.receiver")
 
 Keep = Literal["newest", "all"]
 
 _QUEUE_BYTES = 256 << 20
-_SILENCE_NS = 3 * NS
 _BURST = 32  # messages from one socket before the next has its turn
 _JOIN_S = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class TopicReceived:
-    """What a receiver saw of one topic so far; counts since it began.
-
-    For one run of a sender: captured = received + lost, and received = delivered + skipped + what
-    still waits + what did not decode (`ReceiverStats.malformed`).
-    """
-
-    received: int
-    """Frames that arrived whole."""
-    received_bytes: int
-    """Payload bytes of those."""
-    delivered: int
-    """Frames that the caller got."""
-    skipped: int
-    """Frames that newer ones replaced before the caller took them (`keep="newest"`)."""
-    lost: int
-    """Frames that never arrived, counted from gaps in the sequence."""
-    restarts: int
-    """How often the sender was replaced by a new run."""
-    state: State
-    """What the sender said last."""
-    reason: str
-    silent_s: float
-    """Seconds since anything of this topic arrived; senders say something every second."""
-    fps: float
-    """Frames a second that arrived, over the last two seconds."""
-    bits_per_s: float
-    """Payload bits a second that arrived, over the last two seconds."""
-    age_ms: tuple[float, float]
-    """Age at hand-over of the last frames, p50 and p95, milliseconds; nan before the first."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiverStats:
-    """A snapshot of a receiver's figures."""
-
-    topics: dict[str, TopicReceived]
-    malformed: int
-    """Messages that were none of the protocol's, and pictures that did not decode."""
-    age_ms: tuple[float, float]
-    """Age at hand-over of the last frames of all topics, p50 and p95; nan before the first."""
-
-    @property
-    def received(self) -> int:
-        return sum(topic.received for topic in self.topics.values())
-
-    @property
-    def received_bytes(self) -> int:
-        return sum(topic.received_bytes for topic in self.topics.values())
-
-    @property
-    def delivered(self) -> int:
-        return sum(topic.delivered for topic in self.topics.values())
-
-    @property
-    def skipped(self) -> int:
-        return sum(topic.skipped for topic in self.topics.values())
-
-    @property
-    def lost(self) -> int:
-        return sum(topic.lost for topic in self.topics.values())
-
-    @property
-    def restarts(self) -> int:
-        return sum(topic.restarts for topic in self.topics.values())
-
-
-@dataclass(slots=True)
-class _Topic:
-    """What the receiver keeps of one topic; under the receiver's lock."""
-
-    gaps: GapCounter = field(default_factory=GapCounter)
-    received: int = 0
-    received_bytes: int = 0
-    delivered: int = 0
-    skipped: int = 0
-    state: State = "live"
-    reason: str = ""
-    heard_ns: int = 0
-    rate: Rate = field(default_factory=Rate)
-    ages: Quantiles = field(default_factory=Quantiles)
-
-    def take(self, packet: Packet, now_ns: int) -> int:
-        """Count a packet that arrived; return how many before it are missing."""
-        header, size = packet.header, len(packet.payload)
-        self.received += 1
-        self.received_bytes += size
-        self.heard_ns = now_ns
-        self.rate.add(now_ns, size)
-        if self.state != "live":
-            self.state, self.reason = "live", ""
-        return self.gaps.frame(header.sender, header.sequence, replay=header.replay)
-
-    def snapshot(self, now_ns: int) -> TopicReceived:
-        p50, p95 = self.ages(0.5, 0.95)
-        return TopicReceived(
-            received=self.received,
-            received_bytes=self.received_bytes,
-            delivered=self.delivered,
-            skipped=self.skipped,
-            lost=self.gaps.lost,
-            restarts=self.gaps.restarts,
-            state=self.state,
-            reason=self.reason,
-            silent_s=(now_ns - self.heard_ns) / NS,
-            fps=self.rate.events(now_ns),
-            bits_per_s=8 * self.rate.amount(now_ns),
-            age_ms=(p50, p95),
-        )
-
-
-class _Link:
-    """One address: its socket, and when something valid last came through it."""
-
-    def __init__(self, open_socket: Callable[[], Subscriber], *, connects: bool) -> None:
-        self._open = open_socket
-        self._connects = connects
-        self.subscriber = open_socket()
-        self._heard_ns = monotonic_ns()
-        self._interval_ns = 0
-
-    def heard(self, now_ns: int) -> None:
-        self._interval_ns, self._heard_ns = now_ns - self._heard_ns, now_ns
-
-    def excuse(self, busy_ns: int) -> None:
-        """Nobody looked at the socket for so long: that is no silence."""
-        self._heard_ns += busy_ns
-
-    def replace_if_deaf(self, now_ns: int) -> bool:
-        """Open a new socket if nothing valid came for 3 s, or three times as long as usual.
-
-        A connecting socket dies for ever, without a word, when it meets what is no sender of ours:
-        garbage, another service at the port, a message above the limit. Senders say something once
-        a second, so silence means a fault, if only that nobody is there.
-        """
-        deaf = now_ns - self._heard_ns > max(_SILENCE_NS, 3 * self._interval_ns)
-        if deaf and self._connects:
-            self.subscriber.close()
-            self.subscriber = self._open()
-            self._heard_ns, self._interval_ns = now_ns, 0
-        return deaf and self._connects
 
 
 class Receiver(Closing):
@@ -216,7 +72,7 @@ class Receiver(Closing):
         self._timeout = timeout
         self._limits = limits
         self._lock = threading.Lock()
-        self._topics: dict[str, _Topic] = {}
+        self._topics: dict[str, TopicAccount] = {}
         self._ages = Quantiles()
         self._malformed = 0
         self._complaints = Throttle()
@@ -227,7 +83,7 @@ class Receiver(Closing):
             weight=lambda packet: len(packet.payload),
         )
         self._waker = Waker()
-        self._links: list[_Link] = []
+        self._links: list[Link] = []
         try:
             for endpoint in to_bind:
                 self._subscribe([endpoint], [], prefixes)
@@ -243,9 +99,11 @@ class Receiver(Closing):
         self, bind: list[Endpoint], connect: list[Endpoint], prefixes: list[bytes]
     ) -> None:
         limit = max(self._limits.payload_bytes, self._limits.header_bytes)
-        self._links.append(
-            _Link(lambda: Subscriber(bind, connect, prefixes, limit), connects=bool(connect))
-        )
+
+        def open_socket() -> Subscriber:
+            return Subscriber(bind, connect, prefixes, limit)
+
+        self._links.append(Link(open_socket, monotonic_ns(), connects=bool(connect)))
 
     # -- for the user -------------------------------------------------------------------------
 
@@ -361,7 +219,7 @@ class Receiver(Closing):
             link.subscriber.close()
         self._waker.close()
 
-    def _drain(self, link: _Link) -> None:
+    def _drain(self, link: Link) -> None:
         for _ in range(_BURST):
             parts = link.subscriber.receive()
             if parts is None:
@@ -395,12 +253,12 @@ class Receiver(Closing):
             with self._lock:
                 topic.skipped += 1
 
-    def _topic(self, name: str) -> _Topic:
+    def _topic(self, name: str) -> TopicAccount:
         topic = self._topics.get(name)
         if topic is None:
             if len(self._topics) >= self._limits.topics:
                 raise ProtocolError(f"more than {self._limits.topics} topics: {name} is refused")
-            topic = self._topics[name] = _Topic()
+            topic = self._topics[name] = TopicAccount()
         return topic
 
     def _refuse(self, reason: str) -> None:

@@ -1,0 +1,122 @@
+"""The books of a receiver: what it saw of each topic. Pure; the caller locks."""
+
+from dataclasses import dataclass, field
+
+from framewire.common.clock import NS
+from framewire.common.frame import Packet, State
+from framewire.common.gaps import GapCounter
+from framewire.common.stats import Quantiles, Rate
+
+__all__ = ["ReceiverStats", "TopicAccount", "TopicReceived"]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicReceived:
+    """What a receiver saw of one topic so far; counts since it began.
+
+    For one run of a sender: captured = received + lost, and received = delivered + skipped + what
+    still waits + what did not decode (`ReceiverStats.malformed`).
+    """
+
+    received: int
+    """Frames that arrived whole."""
+    received_bytes: int
+    """Payload bytes of those."""
+    delivered: int
+    """Frames that the caller got."""
+    skipped: int
+    """Frames that newer ones replaced before the caller took them (`keep="newest"`)."""
+    lost: int
+    """Frames that never arrived, counted from gaps in the sequence."""
+    restarts: int
+    """How often the sender was replaced by a new run."""
+    state: State
+    """What the sender said last."""
+    reason: str
+    silent_s: float
+    """Seconds since anything of this topic arrived; senders say something every second."""
+    fps: float
+    """Frames a second that arrived, over the last two seconds."""
+    bits_per_s: float
+    """Payload bits a second that arrived, over the last two seconds."""
+    age_ms: tuple[float, float]
+    """Age at hand-over of the last frames, p50 and p95, milliseconds; nan before the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiverStats:
+    """A snapshot of a receiver's figures."""
+
+    topics: dict[str, TopicReceived]
+    malformed: int
+    """Messages that were none of the protocol's, and pictures that did not decode."""
+    age_ms: tuple[float, float]
+    """Age at hand-over of the last frames of all topics, p50 and p95; nan before the first."""
+
+    @property
+    def received(self) -> int:
+        return sum(topic.received for topic in self.topics.values())
+
+    @property
+    def received_bytes(self) -> int:
+        return sum(topic.received_bytes for topic in self.topics.values())
+
+    @property
+    def delivered(self) -> int:
+        return sum(topic.delivered for topic in self.topics.values())
+
+    @property
+    def skipped(self) -> int:
+        return sum(topic.skipped for topic in self.topics.values())
+
+    @property
+    def lost(self) -> int:
+        return sum(topic.lost for topic in self.topics.values())
+
+    @property
+    def restarts(self) -> int:
+        return sum(topic.restarts for topic in self.topics.values())
+
+
+@dataclass(slots=True)
+class TopicAccount:
+    """What a receiver keeps of one topic."""
+
+    gaps: GapCounter = field(default_factory=GapCounter)
+    received: int = 0
+    received_bytes: int = 0
+    delivered: int = 0
+    skipped: int = 0
+    state: State = "live"
+    reason: str = ""
+    heard_ns: int = 0
+    rate: Rate = field(default_factory=Rate)
+    ages: Quantiles = field(default_factory=Quantiles)
+
+    def take(self, packet: Packet, now_ns: int) -> int:
+        """Count a packet that arrived; return how many before it are missing."""
+        header, size = packet.header, len(packet.payload)
+        self.received += 1
+        self.received_bytes += size
+        self.heard_ns = now_ns
+        self.rate.add(now_ns, size)
+        if self.state != "live":
+            self.state, self.reason = "live", ""
+        return self.gaps.frame(header.sender, header.sequence, replay=header.replay)
+
+    def snapshot(self, now_ns: int) -> TopicReceived:
+        p50, p95 = self.ages(0.5, 0.95)
+        return TopicReceived(
+            received=self.received,
+            received_bytes=self.received_bytes,
+            delivered=self.delivered,
+            skipped=self.skipped,
+            lost=self.gaps.lost,
+            restarts=self.gaps.restarts,
+            state=self.state,
+            reason=self.reason,
+            silent_s=(now_ns - self.heard_ns) / NS,
+            fps=self.rate.events(now_ns),
+            bits_per_s=8 * self.rate.amount(now_ns),
+            age_ms=(p50, p95),
+        )
