@@ -124,3 +124,11 @@ def test_in_the_long_run_patience_is_a_share_of_all_time(steps: list[tuple[int, 
         waited_ns += wait_ns
         patience.spend(wait_ns)
         assert waited_ns <= 100 + 0.05 * now_ns + 1
+
+
+def test_what_took_no_time_buys_no_patience() -> None:
+    patience = Patience(cap_ns=100, share=0.0)
+    patience.left_ns(0)
+    patience.spend(60)
+    patience.spend(-60)
+    assert patience.left_ns(0) == 40

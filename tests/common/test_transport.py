@@ -289,6 +289,19 @@ def test_a_burst_reaches_a_receiver_that_reads(monkeypatch: pytest.MonkeyPatch) 
         assert reader.result(DEADLINE_S) == burst
 
 
+def test_each_topic_has_its_room_in_a_queue() -> None:
+    """Frames of many topics at once, before the receiver reads any."""
+    with _pair(_bindable("inproc://s")) as pair:
+        pair.pub._patience = Patience(0, 0.0)
+        pair.pub.carry(100)
+        assert pair.pub.socket.getsockopt(zmq.SNDHWM) == 64 * transport.SEND_MARK_PER_TOPIC
+        messages = [[b"cam%d/" % topic, b"", b"x"] for topic in range(64)]
+        for message in messages:
+            pair.pub.send(message)
+        pair.pub.carry(1)  # it never shrinks under what waits
+        assert pair.next_messages(64) == messages
+
+
 def test_patience_with_a_receiver_that_does_not_read_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(transport, "pause", pauses.append)

@@ -136,8 +136,8 @@ def test_send_a_clip_to_people(
         r"3 frames captured, 3 sent \(0\.0 MB\), 0 dropped, 0 while nobody listened\n", out
     )
     assert re.match(
-        rf"{ADDRESS}: 1 frames, \d sent, 0 dropped, 1 receiver\(s\), "
-        r"(passed through|encoding \d+\.\d ms)\n",
+        rf"{ADDRESS}: 1 frames, \d sent, 0 dropped, 1 receiver\(s\)"
+        r"(, encoding \d+\.\d ms)?\n",
         err,
     )
 

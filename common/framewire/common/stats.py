@@ -70,8 +70,8 @@ class Patience:
         return int(self._left_ns)
 
     def spend(self, waited_ns: int) -> None:
-        """Take off what was waited."""
-        self._left_ns = max(0.0, self._left_ns - waited_ns)
+        """Take off what was waited; less than nothing counts as nothing."""
+        self._left_ns = max(0.0, self._left_ns - max(0, waited_ns))
 
 
 class Throttle:

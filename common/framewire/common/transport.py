@@ -21,7 +21,7 @@ from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
 from framewire.common.stats import Patience
 
-__all__ = ["Publisher", "Subscriber", "Waker", "open_sockets", "wait"]
+__all__ = ["TICK_MS", "Publisher", "Subscriber", "Waker", "open_sockets", "wait"]
 
 TICK_MS = 200
 """The longest wait in any loop, milliseconds: how soon a stop is noticed."""
@@ -52,7 +52,8 @@ _XPUB: Mapping[int, int] = {
 }
 
 SEND_MARK_PER_TOPIC = 2
-"""Messages that may wait for one receiver: a mark counts all topics of its socket."""
+"""Messages of each topic that may wait for one receiver."""
+_MOST_TOPICS = 64  # beyond that, topics share
 RECEIVE_MARK = 4
 _LIVE, _PATIENT = (NS // 20, 0.005), (NS // 4, 0.05)  # longest wait, share of all time
 _LAST_WORD_AGAIN_S = 0.02
@@ -237,7 +238,15 @@ class Publisher(_Socket):
         super().__init__(zmq.XPUB, options, (*bind, *connect))
         self._patience = Patience(*(_PATIENT if patient else _LIVE))
         self._has_dropped = False
+        self._mark = SEND_MARK_PER_TOPIC
         self.endpoints = self._attach(bind, connect)
+
+    def carry(self, topics: int) -> None:
+        """Make room in the queues for so many topics: a mark counts all of its socket's."""
+        mark = SEND_MARK_PER_TOPIC * min(max(1, topics), _MOST_TOPICS)
+        if mark > self._mark:
+            self._mark = mark
+            self.socket.setsockopt(zmq.SNDHWM, mark)
 
     def subscriptions(self) -> Iterator[tuple[bool, bytes]]:
         """(begins, prefix) of each change that has arrived; does not wait."""

@@ -203,6 +203,7 @@ class _Run:
     ) -> None:
         self._sender, self._source = sender, source
         self._topic = topic or source.name
+        self._untouched = False
         self._json, self._wait = json, wait
 
     def frames(self, count: int | None, metadata: dict[str, Any]) -> None:
@@ -225,6 +226,7 @@ class _Run:
                 packet = replace(packet, header=header)
             self._sender.forward(packet)
 
+        self._untouched = True
         self._pump(self._source.packets(), count, give)
 
     def _pump(self, items: Iterator[Any], count: int | None, give: Any) -> None:
@@ -251,8 +253,9 @@ class _Run:
         encoding = stats.encode_ms[0]
         return (
             f"{stats.captured} frames, {stats.sent} sent, {stats.dropped} dropped, "
-            f"{stats.receivers} receiver(s), "
-            + ("passed through" if isnan(encoding) else f"encoding {encoding:.1f} ms")
+            f"{stats.receivers} receiver(s)"
+            + (", passed through" if self._untouched else "")
+            + ("" if isnan(encoding) else f", encoding {encoding:.1f} ms")
         )
 
     def summary(self) -> None:

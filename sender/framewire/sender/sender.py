@@ -21,7 +21,7 @@ from framewire.common.jpeg import check_image
 from framewire.common.mailbox import Mailbox, WhenFull
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
-from framewire.common.transport import Publisher, Waker, wait
+from framewire.common.transport import TICK_MS, Publisher, Waker, wait
 from framewire.sender.account import SenderStats, TopicAccount
 from framewire.sender.encoder import Encoder
 
@@ -32,6 +32,7 @@ _log = logging.getLogger("framewire.sender")
 _STATUS_NS = NS
 _OUTBOX_BYTES = 8 << 20
 _LAST_WORD_MS = 300
+_BURST = 32  # packets before subscriptions and statuses have their turn
 _JOIN_S = 5.0
 
 
@@ -52,8 +53,8 @@ class Sender(Closing):
     connect. Raises `UsageError` for arguments and `TransportError` if an address cannot be used.
 
     All methods may be called from any thread; frames that two threads send to one topic at once may
-    change places. `close` sends what was accepted, says ``ended`` and
-    returns within a second or two; nothing is left running.
+    change places. `close` sends what was accepted, says ``ended`` and returns within a second or
+    two; nothing is left running.
     """
 
     def __init__(
@@ -281,9 +282,9 @@ class Sender(Closing):
         try:
             while True:
                 self._read_subscriptions()
-                self._send_waiting()
+                more = self._send_waiting()
                 self._send_statuses()
-                wait((self._publisher,), self._waker)
+                wait((self._publisher,), self._waker, 0 if more else TICK_MS)
         except Closed:
             self._send_last_words()
         except FramewireError as error:
@@ -306,21 +307,28 @@ class Sender(Closing):
                     entry.status_due_ns = 0  # a new receiver learns the state at once
                 self._subscribed.notify_all()
 
-    def _send_waiting(self) -> None:
-        while (packet := self._outbox.get(0)) is not None:
+    def _send_waiting(self) -> bool:
+        """Send what the encoder has ready; whether there may be more of it."""
+        for _ in range(_BURST):
+            packet = self._outbox.get(0)
+            if packet is None:
+                return False
             header = msgspec.structs.replace(packet.header, sent_ns=wall_ns())
             self._publisher.send(wire.encode(Packet(header, packet.payload)))
             with self._lock:
                 self._topics[header.topic].settle(packet)
+        return True
 
     def _send_statuses(self) -> None:
         now_ns = monotonic_ns()
         with self._lock:
+            topics = len(self._topics)
             due = []
             for name, entry in self._topics.items():
                 if entry.status_due_ns <= now_ns:
                     entry.status_due_ns = now_ns + _STATUS_NS
                     due.append(entry.status(name, wall_ns()))
+        self._publisher.carry(topics)
         for status in due:
             self._publisher.send(wire.encode_status(status))
 
