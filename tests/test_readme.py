@@ -70,7 +70,7 @@ def with_address(line: list[str], port: int) -> list[str]:
         return line
     if line[0] in ("send", "replay"):
         return [*line, "--bind", endpoint]
-    return [line[0], endpoint, *line[1:]] if line[0] in ("view", "record") else line
+    return [line[0], endpoint, *line[1:]] if line[0] in ("view", "record", "stats") else line
 
 
 def ends_by_itself(line: list[str]) -> bool:

@@ -158,7 +158,7 @@ def test_an_item_above_the_capacity_goes_in_alone(
 
 def test_many_producers_and_consumers_lose_nothing(threads: ThreadPoolExecutor) -> None:
     sizes: list[int] = []
-    box: Mailbox[int] = Mailbox("block", capacity=3, on_put=lambda: sizes.append(len(box)))
+    box: Mailbox[int] = Mailbox("block", capacity=3, on_change=lambda: sizes.append(len(box)))
 
     def produce(start: int) -> None:
         for number in range(start, start + 200):
@@ -224,9 +224,9 @@ def test_get_gives_up_after_its_timeout(policy: WhenFull, timeout: float) -> Non
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_on_put_is_told_after_the_item_can_be_taken(policy: WhenFull) -> None:
+def test_on_change_is_told_after_the_item_can_be_taken(policy: WhenFull) -> None:
     taken: list[str | None] = []
-    box: Mailbox[str] = Mailbox(policy, on_put=lambda: taken.append(box.get(0)))
+    box: Mailbox[str] = Mailbox(policy, on_change=lambda: taken.append(box.get(0)))
     box.put("a")
     box.put("b")
     assert taken == ["a", "b"]

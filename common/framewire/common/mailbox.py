@@ -21,7 +21,8 @@ class Mailbox(Generic[T]):
     other. ``block``: first in, first out; `put` waits until the items in the box weigh less than
     `capacity` (an item heavier than that goes in alone).
 
-    Any number of threads may put and get. `close` ends it: puts raise `Closed`, gets hand out what
+    `on_change` is called after each put and after `close`, in the thread that did it: it wakes those
+    who cannot wait in `get`. Any number of threads may put and get. `close` ends it: puts raise `Closed`, gets hand out what
     is left and then raise `Closed`.
     """
 
@@ -31,12 +32,12 @@ class Mailbox(Generic[T]):
         *,
         capacity: int = 1,
         weight: Callable[[T], int] = lambda item: 1,
-        on_put: Callable[[], None] = lambda: None,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._newest = when_full == "newest"
         self._capacity = capacity
         self._weigh = weight
-        self._on_put = on_put
+        self._on_change = on_change
         self._items: OrderedDict[Hashable, T] = OrderedDict()
         self._weight = 0
         self._serial = 0
@@ -74,7 +75,7 @@ class Mailbox(Generic[T]):
                 self._weight -= self._weigh(old)
                 self._dropped += 1
             self._filled.notify()
-        self._on_put()
+        self._on_change()
         return old
 
     def _wait_for_room(self, item: T) -> None:
@@ -108,3 +109,4 @@ class Mailbox(Generic[T]):
             self._closed = True
             self._filled.notify_all()
             self._emptied.notify_all()
+        self._on_change()

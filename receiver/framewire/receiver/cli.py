@@ -1,4 +1,4 @@
-"""The receiving commands: `view`, `record`, `snapshot`. What they need is loaded when they run."""
+"""The receiving commands: `view`, `record`, `snapshot`, `stats`. What they need is loaded when they run."""
 
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from framewire.common.errors import Closed
+from framewire.common.errors import Closed, ReceiveTimeout
 from framewire.common.options import (
     BindSenders,
     Count,
@@ -26,13 +26,16 @@ from framewire.common.terminal import (
     print_json,
     set_up_logging,
 )
+from framewire.receiver.table import listen, print_figures, show_table
 from framewire.receiver.watching import print_summary, show, watch
 
 if TYPE_CHECKING:
     from framewire.common.frame import Packet
     from framewire.receiver import Receiver
 
-__all__ = ["record", "snapshot", "view"]
+__all__ = ["record", "snapshot", "stats", "view"]
+
+_ONCE_S = 2.0
 
 
 def view(
@@ -159,6 +162,36 @@ def snapshot(
     else:
         size = f"{header.width}x{header.height}, {len(packet.payload) / 1e3:.0f} kB"
         print(f"{out}: {header.topic} frame {header.sequence}, {size}")
+    return EXIT_DONE
+
+
+def stats(
+    *endpoints: Endpoints,
+    bind: BindSenders = None,
+    topic: Topics = None,
+    once: Switch = False,
+    duration: Duration = None,
+    insecure: Insecure = False,
+    json: Json = False,
+) -> int:
+    """Show a table of topics, renewed all the while: rates, ages, losses, what senders say.
+
+    Parameters
+    ----------
+    once
+        Listen for two seconds, or `duration`, print the figures and end; exit with 1 if nothing
+        was heard.
+    """
+    set_up_logging(verbose=False)
+    with ExitStack() as stack:
+        receiver = _open(stack, endpoints, bind, topic, insecure=insecure)
+        if once:
+            listen(receiver, duration=duration or _ONCE_S)
+            if not receiver.stats.topics:
+                raise ReceiveTimeout(f"nothing was heard from {', '.join(receiver.endpoints)}")
+            print_figures(receiver.stats, json)
+        else:
+            show_table(receiver, duration=duration, json=json)
     return EXIT_DONE
 
 

@@ -1,8 +1,10 @@
 """`Receiver`: packets in, the newest or all of them out."""
 
+import asyncio
+import contextlib
 import logging
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
@@ -77,10 +79,12 @@ class Receiver(Closing):
         self._malformed = 0
         self._complaints = Throttle()
         self._newest = keep == "newest"
+        self._listeners: set[Callable[[], None]] = set()
         self._packets: Mailbox[Packet] = Mailbox(
             "newest" if self._newest else "block",
             capacity=_QUEUE_BYTES,
             weight=lambda packet: len(packet.payload),
+            on_change=self._tell_listeners,
         )
         self._waker = Waker()
         self._links: list[Link] = []
@@ -134,6 +138,33 @@ class Receiver(Closing):
                 return
             yield frame
 
+    async def __aiter__(self) -> AsyncIterator[Frame]:
+        """The same frames for `async for`; decoding each takes the event loop a few milliseconds.
+
+        Raises `ReceiveTimeout` after the receiver's own `timeout`. Cancelling loses no frame.
+        """
+        loop = asyncio.get_running_loop()
+        arrived = asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(arrived.set)
+
+        self._listeners.add(tell)
+        try:
+            while True:
+                arrived.clear()
+                try:
+                    frame = self.read(0)
+                except Closed:
+                    return
+                except ReceiveTimeout:
+                    await self._wait_for(arrived)
+                else:
+                    yield frame
+        finally:
+            self._listeners.discard(tell)
+
     def packets(self) -> Iterator[Packet]:
         """Packets until `close`, still encoded."""
         while True:
@@ -182,11 +213,25 @@ class Receiver(Closing):
         seconds = self._timeout if timeout is None else timeout
         packet = self._packets.get(seconds)
         if packet is None:
-            raise ReceiveTimeout(
-                f"no frame in {seconds:g} s from {', '.join(self.endpoints)}: is a sender running "
-                "there, and does it send this topic?"
-            )
+            raise self._nothing_came(seconds)
         return packet
+
+    def _nothing_came(self, seconds: float | None) -> ReceiveTimeout:
+        return ReceiveTimeout(
+            f"no frame in {seconds or 0:g} s from {', '.join(self.endpoints)}: is a sender running "
+            "there, and does it send this topic?"
+        )
+
+    async def _wait_for(self, arrived: asyncio.Event) -> None:
+        try:
+            async with asyncio.timeout(self._timeout):
+                await arrived.wait()
+        except TimeoutError:
+            raise self._nothing_came(self._timeout) from None
+
+    def _tell_listeners(self) -> None:
+        for tell in tuple(self._listeners):
+            tell()
 
     def _delivered(self, name: str, age_ms: float) -> None:
         with self._lock:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from framewire.common.frame import Packet
     from framewire.receiver import Receiver, ReceiverStats, TopicReceived
 
-__all__ = ["describe", "print_summary", "show", "trouble", "watch"]
+__all__ = ["describe", "print_summary", "print_topics", "show", "trouble", "watch"]
 
 _SILENT_S = 3.0
 """Senders say something every second; three missed say that it is gone."""
@@ -99,6 +99,12 @@ def _save(on_screen: "dict[str, Packet]", topics: list[str], json: bool) -> None
             print(f"\nsaved {path}", flush=True)
 
 
+def print_topics(stats: "ReceiverStats") -> None:
+    """The figures of each topic as JSON lines."""
+    for name, topic in stats.topics.items():
+        print_json(event="figures", topic=name, **_plain(topic))
+
+
 class _Figures:
     """A receiver's figures for the terminal, the overlay and machines."""
 
@@ -110,8 +116,7 @@ class _Figures:
     def update(self) -> None:
         self.line.update(lambda: describe(self._receiver.stats))
         if self._json and self._second(monotonic_ns()):
-            for name, topic in self._receiver.stats.topics.items():
-                print_json(event="figures", topic=name, **_plain(topic))
+            print_topics(self._receiver.stats)
 
     def overlay(self, name: str) -> str:
         topic = self._receiver.stats.topics[name]

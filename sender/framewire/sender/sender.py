@@ -87,7 +87,7 @@ class Sender(Closing):
             "block",
             capacity=_OUTBOX_BYTES,
             weight=lambda packet: len(packet.payload),
-            on_put=self._waker.wake,
+            on_change=self._waker.wake,
         )
         if self._topic is not None:
             self._entry(self._topic, self._id)  # its status is sent before its first frame
@@ -258,7 +258,6 @@ class Sender(Closing):
             pass
         finally:
             self._outbox.close()
-            self._waker.wake()
 
     def _encode(self, frame: Frame) -> None:
         with self._lock:

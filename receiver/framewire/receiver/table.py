@@ -1,0 +1,91 @@
+"""The table of `framewire stats`."""
+
+from math import isnan
+from typing import TYPE_CHECKING
+
+from framewire.common.errors import Closed, ReceiveTimeout
+from framewire.common.terminal import Stopper, megabits
+from framewire.receiver.watching import print_topics, trouble, watch
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from framewire.receiver import Receiver, ReceiverStats
+
+__all__ = ["listen", "print_figures", "show_table", "table"]
+
+_RENEWALS_PER_S = 4
+
+
+def table(stats: "ReceiverStats") -> "Table":
+    """A row for each topic, in the order of their names."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    columns = ("topic", "fps", "Mbit/s", "age p50", "p95", "received", "lost", "restarts", "state")
+    made = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    made.columns[0].overflow = "fold"
+    for column in made.columns[1:-1]:
+        column.justify = "right"
+    for name, topic in sorted(stats.topics.items()):
+        p50, p95 = topic.age_ms
+        made.add_row(
+            name,
+            f"{topic.fps:.1f}",
+            megabits(topic.bits_per_s).removesuffix(" Mbit/s"),
+            _milliseconds(p50),
+            _milliseconds(p95),
+            str(topic.received),
+            str(topic.lost),
+            str(topic.restarts),
+            trouble(topic) or topic.state,
+        )
+    return made
+
+
+def _milliseconds(age_ms: float) -> str:
+    return "" if isnan(age_ms) else f"{age_ms:.1f} ms"
+
+
+def listen(receiver: "Receiver", *, duration: float) -> None:
+    """Take frames for so many seconds, or until a signal comes."""
+    with Stopper(duration=duration) as stop:
+        _take(receiver, stop)
+
+
+def _take(receiver: "Receiver", stop: Stopper) -> None:
+    while not stop.requested:
+        try:
+            receiver.read_packet(0.1)
+        except ReceiveTimeout:
+            continue
+        except Closed:
+            return
+
+
+def print_figures(stats: "ReceiverStats", json: bool) -> None:
+    """The figures once, for people or machines."""
+    if json:
+        print_topics(stats)
+        return
+    from rich.console import Console
+
+    Console().print(table(stats))
+
+
+def show_table(receiver: "Receiver", *, duration: float | None, json: bool) -> None:
+    """The figures all the while: a table that renews itself, or JSON lines once a second."""
+    if json:
+        watch(receiver, duration=duration, json=True)
+        return
+    from rich.live import Live
+
+    with (
+        Stopper(duration=duration) as stop,
+        Live(
+            get_renderable=lambda: table(receiver.stats),
+            refresh_per_second=_RENEWALS_PER_S,
+            vertical_overflow="visible",
+        ),
+    ):
+        _take(receiver, stop)
