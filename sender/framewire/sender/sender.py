@@ -5,7 +5,6 @@ import secrets
 import threading
 from collections.abc import Iterable
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any, get_args
 
 import msgspec
@@ -232,10 +231,12 @@ class Sender(Closing):
                 entry.unwatched += 1
                 return None
             entry.accept(sequence)
+            dropped = entry.numbers.dropped
         return Header(
             topic=name,
             sender=self._id,
             sequence=sequence,
+            dropped=dropped,
             captured_ns=frame.header.captured_ns if frame else wall_ns(),
             monotonic_ns=frame.header.monotonic_ns if frame else monotonic_ns(),
             sent_ns=0,
@@ -260,9 +261,6 @@ class Sender(Closing):
             self._outbox.close()
 
     def _encode(self, frame: Frame) -> None:
-        with self._lock:
-            dropped = self._topics[frame.topic].numbers.dropped
-        frame = replace(frame, header=msgspec.structs.replace(frame.header, dropped=dropped))
         try:
             packet = self._encoder.packet(frame)
         except Exception as error:  # noqa: BLE001 - one frame is lost and said so, the stream goes on
