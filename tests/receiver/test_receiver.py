@@ -682,6 +682,22 @@ def test_a_receiver_that_fails_says_so_and_ends(
     assert "the receiver stopped" in caplog.text
 
 
+def test_a_later_version_is_told_once(
+    station: Station,
+    connect: Connect,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module.Throttle, "__call__", lambda throttle, now_ns: 1)  # never quiet
+    receiver = connect()
+    with caplog.at_level(logging.WARNING):
+        station.send(*[_with_header(version=2)] * 5, *[GOOD[:2]] * 3, packet(0))
+        assert receiver.read().sequence == 0
+    assert receiver.stats.malformed == 8
+    assert sum("version 2" in line for line in caplog.messages) == 1
+    assert sum("2 parts" in line for line in caplog.messages) == 3
+
+
 # -- sockets that have gone deaf ------------------------------------------------------------------
 
 

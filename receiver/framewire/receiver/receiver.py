@@ -13,7 +13,14 @@ from framewire.common.clock import NS, monotonic_ns, wall_ns
 from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_ENDPOINT, DEFAULT_LIMITS, Limits
 from framewire.common.endpoint import Endpoint, check_exposure, parse_endpoints
-from framewire.common.errors import Closed, JpegError, ProtocolError, ReceiveTimeout, UsageError
+from framewire.common.errors import (
+    Closed,
+    JpegError,
+    ProtocolError,
+    ReceiveTimeout,
+    UsageError,
+    VersionError,
+)
 from framewire.common.frame import Frame, Packet, Status
 from framewire.common.mailbox import Mailbox
 from framewire.common.stats import Quantiles, Throttle
@@ -30,6 +37,7 @@ _log = logging.getLogger("framewire.receiver")
 Keep = Literal["newest", "all"]
 
 _QUEUE_BYTES = 256 << 20
+_SAID_ONCE = 16  # complaints that are not repeated; a peer must not fill memory with them
 _BURST = 32  # messages from one socket before the next has its turn
 _JOIN_S = 5.0
 
@@ -78,6 +86,7 @@ class Receiver(Closing):
         self._ages = Quantiles()
         self._malformed = 0
         self._complaints = Throttle()
+        self._said_once: set[str] = set()
         self._newest = keep == "newest"
         self._listeners: set[Callable[[], None]] = set()
         self._packets: Mailbox[Packet] = Mailbox(
@@ -271,6 +280,8 @@ class Receiver(Closing):
                 return
             try:
                 self._take(wire.decode(parts, self._limits))
+            except VersionError as error:
+                self._refuse(str(error), once=True)
             except ProtocolError as error:
                 self._refuse(str(error))
             else:
@@ -306,9 +317,12 @@ class Receiver(Closing):
             topic = self._topics[name] = TopicAccount()
         return topic
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str, *, once: bool = False) -> None:
+        """Count a message that is none, and say so: now and then, or once for all."""
         with self._lock:
             self._malformed += 1
-            said = self._complaints(monotonic_ns())
+            said = 0 if reason in self._said_once else self._complaints(monotonic_ns())
+            if once and said and len(self._said_once) < _SAID_ONCE:
+                self._said_once.add(reason)
         if said:
             _log.warning("refused %d message(s): %s", said, reason)
