@@ -27,6 +27,7 @@ from framewire.common.errors import (
     UsageError,
 )
 from framewire.common.frame import Packet
+from framewire.common.stats import Throttle
 from framewire.common.testchart import read_number
 from framewire.common.transport import RECEIVE_MARK, SEND_MARK_PER_TOPIC
 from framewire.receiver import Receiver, TopicReceived, link
@@ -688,7 +689,7 @@ def test_a_later_version_is_told_once(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module.Throttle, "__call__", lambda throttle, now_ns: 1)  # never quiet
+    monkeypatch.setattr(Throttle, "__call__", lambda throttle, now_ns: 1)  # never quiet
     receiver = connect()
     with caplog.at_level(logging.WARNING):
         station.send(*[_with_header(version=2)] * 5, *[GOOD[:2]] * 3, packet(0))
