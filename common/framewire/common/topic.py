@@ -9,7 +9,7 @@ import re
 
 from framewire.common.errors import TopicError
 
-__all__ = ["MAX_TOPIC_BYTES", "check_topic", "is_below", "topic_from_name", "wire_topic"]
+__all__ = ["MAX_TOPIC_BYTES", "check_topic", "topic_from_name", "wire_topic"]
 
 MAX_TOPIC_BYTES = 255
 """Length limit on the wire, the closing ``/`` included."""
@@ -43,8 +43,3 @@ def wire_topic(topic: str) -> bytes:
 def topic_from_name(name: str) -> str:
     """Make a topic of one segment from a device's or file's name; never fails."""
     return _FOREIGN.sub("-", name).strip("-.")[:64] or "stream"
-
-
-def is_below(topic: str, ancestors: tuple[str, ...]) -> bool:
-    """Whether `topic` is one of `ancestors` or lies below one; no ancestors: any topic is."""
-    return not ancestors or any(topic == a or topic.startswith(a + "/") for a in ancestors)

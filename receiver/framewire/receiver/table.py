@@ -3,9 +3,8 @@
 from math import isnan
 from typing import TYPE_CHECKING
 
-from framewire.common.errors import Closed, ReceiveTimeout
 from framewire.common.terminal import Stopper, megabits
-from framewire.receiver.watching import print_topics, trouble, watch
+from framewire.receiver.watching import arrivals, print_topics, trouble, watch
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -50,17 +49,8 @@ def _milliseconds(age_ms: float) -> str:
 def listen(receiver: "Receiver", *, duration: float) -> None:
     """Take frames for so many seconds, or until a signal comes."""
     with Stopper(duration=duration) as stop:
-        _take(receiver, stop)
-
-
-def _take(receiver: "Receiver", stop: Stopper) -> None:
-    while not stop.requested:
-        try:
-            receiver.read_packet(0.1)
-        except ReceiveTimeout:
-            continue
-        except Closed:
-            return
+        for _ in arrivals(receiver, stop):
+            pass
 
 
 def print_figures(stats: "ReceiverStats", json: bool) -> None:
@@ -88,4 +78,5 @@ def show_table(receiver: "Receiver", *, duration: float | None, json: bool) -> N
             vertical_overflow="visible",
         ),
     ):
-        _take(receiver, stop)
+        for _ in arrivals(receiver, stop):
+            pass

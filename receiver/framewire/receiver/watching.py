@@ -1,6 +1,7 @@
 """Watching a receiver: the loops of `view` and `record`, and what they print meanwhile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,32 @@ if TYPE_CHECKING:
     from framewire.common.frame import Packet
     from framewire.receiver import Receiver, ReceiverStats, TopicReceived
 
-__all__ = ["describe", "print_summary", "print_topics", "show", "trouble", "watch"]
+__all__ = ["arrivals", "describe", "print_summary", "print_topics", "show", "trouble", "watch"]
 
 _SILENT_S = 3.0
 """Senders say something every second; three missed say that it is gone."""
 
 Take = Callable[["Packet"], None]
+
+
+def arrivals(
+    receiver: "Receiver", stop: Stopper, *, count: int | None = None, timeout: float = 0.1
+) -> Iterator["Packet | None"]:
+    """Packets as they come, or None after each `timeout` seconds without one.
+
+    Ends after `count` packets, when `stop` is asked for, or when the receiver is closed.
+    """
+    taken = 0
+    while not stop.requested and (count is None or taken < count):
+        try:
+            packet = receiver.read_packet(timeout)
+        except ReceiveTimeout:
+            yield None
+        except Closed:
+            return
+        else:
+            taken += 1
+            yield packet
 
 
 def watch(
@@ -31,18 +52,10 @@ def watch(
 ) -> None:
     """Take packets until there were `count`, `duration` seconds are over or a signal comes."""
     figures = _Figures(receiver, json)
-    taken = 0
     with figures.line, Stopper(duration=duration) as stop:
-        while not stop.requested and (count is None or taken < count):
-            try:
-                packet = receiver.read_packet(0.1)
-            except ReceiveTimeout:
-                pass
-            except Closed:
-                return
-            else:
+        for packet in arrivals(receiver, stop, count=count):
+            if packet is not None:
                 take(packet)
-                taken += 1
             figures.update()
 
 
@@ -59,7 +72,6 @@ def show(
 
     on_screen: dict[str, Packet] = {}
     figures = _Figures(receiver, json)
-    shown = 0
     with (
         Window(
             figures=figures.overlay,
@@ -69,20 +81,20 @@ def show(
         figures.line,
         Stopper(duration=duration) as stop,
     ):
-        while window.open and not stop.requested and (count is None or shown < count):
-            try:
-                packet = receiver.read_packet(0.05)
-                frame = decode(packet)
+        for packet in arrivals(receiver, stop, count=count, timeout=0.05):
+            frame = None
+            if packet is not None:
+                with suppress(JpegError):  # what does not decode leaves the picture as it is
+                    frame = decode(packet)
+            if packet is None or frame is None:
+                window.refresh()
+            else:
                 if not window.paused:
                     on_screen[packet.topic] = packet
                 window.write(frame)
-            except (ReceiveTimeout, JpegError):
-                window.refresh()
-            except Closed:
-                return
-            else:
-                shown += 1
             figures.update()
+            if not window.open:
+                return
 
 
 def _save(on_screen: "dict[str, Packet]", topics: list[str], json: bool) -> None:
