@@ -21,12 +21,20 @@ Event = dict[str, Any]
 
 
 class Command:
-    """`framewire ARGUMENTS` in a process of its own."""
+    """`framewire ARGUMENTS` in a process of its own.
 
-    def __init__(self, *arguments: str, cwd: Path | None = None) -> None:
+    `within` makes the command line that runs another one somewhere else, as in a network namespace.
+    """
+
+    def __init__(
+        self,
+        *arguments: str,
+        cwd: Path | None = None,
+        within: Callable[[list[str]], list[str]] = lambda argv: argv,
+    ) -> None:
         self.arguments = arguments
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "framewire", *arguments],
+            within([sys.executable, "-m", "framewire", *arguments]),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -106,8 +114,8 @@ def commands(cwd: Path | None = None) -> Iterator[Start]:
     """Gives a function that starts commands; ends them all when the block is left."""
     started: list[Command] = []
 
-    def start(*arguments: str) -> Command:
-        started.append(Command(*arguments, cwd=cwd))
+    def start(*arguments: str, **options: Any) -> Command:
+        started.append(Command(*arguments, cwd=cwd, **options))
         return started[-1]
 
     try:

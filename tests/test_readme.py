@@ -1,4 +1,4 @@
-"""The README is run: every command of framewire and every Python block in it."""
+"""The README and the guide are run: every command of framewire and every Python block in them."""
 
 import os
 import re
@@ -9,33 +9,124 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from processes import DEADLINE_S, Command, commands, free_port
+from processes import DEADLINE_S, free_port
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+README = ROOT / "README.md"
+PAGES = [README, *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 
-ENDLESS = {"send", "view"}
-"""Commands that run until they are stopped, unless they are given a count or a file."""
+SENDING = {"send", "replay"}
+RECEIVING = {"view", "record", "snapshot", "stats"}
+ENDLESS = {"send", "relay", "samples/worker.py"}
+"""What runs until it is stopped, unless it is given one of `ENDS`."""
+ENDS = {"--count", "--duration", "--wait"}
+SAMPLE_ADDRESSES = {
+    "samples/worker.py": ("push-pull+tcp://127.0.0.1:5557", "push-pull+tcp://127.0.0.1:5558"),
+    "samples/collect.py": ("push-pull+tcp://127.0.0.1:5558",),
+}
+HOSTS = re.compile(r"(?<=//)(?:lab-pi|pi-a|pi-b|hub|desk)(?=:)")
+PORT = re.compile(r"(?<=:)55\d\d\b")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+class Ports(dict[str, int]):
+    """A free port of this machine for each that a page names."""
+
+    def __missing__(self, name: str) -> int:
+        self[name] = free_port()
+        return self[name]
 
 
-def adapted(text: str, port: int) -> str:
-    """The same text for this machine: its own port, a test chart for the camera, paths."""
-    text = text.replace(":5555", f":{port}").replace("camera:0", "pattern:320x240@30")
-    text = text.replace("lab-pi", "127.0.0.1").replace("samples/clips", f"{ROOT}/samples/clips")
-    return text
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
 
 
-def command_lines(block: str) -> list[list[str]]:
-    lines = (shlex.split(line, comments=True) for line in block.splitlines())
-    return [line[1:] for line in lines if line and line[0] == "framewire"]
+def adapted(text: str, ports: Ports) -> str:
+    """The same text for this machine: its own ports, a test chart for the camera, paths."""
+    text = PORT.sub(lambda match: str(ports[match[0]]), HOSTS.sub("127.0.0.1", text))
+    return text.replace("camera:0", "pattern:320x240@30").replace('"samples/', f'"{ROOT}/samples/')
+
+
+def typed(block: str) -> list[list[str]]:
+    """The words of each line that starts framewire or a sample, without `framewire` or `python`."""
+    lines = block.replace("\\\n", " ").splitlines()
+    split = (shlex.split(line, comments=True) for line in lines)
+    return [words[1:] for words in split if words and words[0] in ("framewire", "python")]
+
+
+def in_full(words: list[str]) -> list[str]:
+    """What relies on a default address names it, so that tests can share a machine; a viewer ends."""
+    if words[0] == "view" and not ENDS & set(words):
+        words = [*words, "--count", "10"]
+    if any("://" in word for word in words):
+        return words
+    if words[0] in SENDING:
+        return [*words, "--bind", "tcp://127.0.0.1:5555"]
+    if words[0] in RECEIVING:
+        return [words[0], "tcp://127.0.0.1:5555", *words[1:]]
+    return [*words, *SAMPLE_ADDRESSES.get(words[0], ())]
+
+
+def ends_by_itself(words: list[str]) -> bool:
+    return words[0] not in ENDLESS or bool(ENDS & set(words))
+
+
+class Terminal:
+    """One line, typed in a terminal of its own."""
+
+    def __init__(self, words: list[str], ports: Ports, folder: Path) -> None:
+        self.words = words
+        self.is_sample = words[0].startswith("samples/")
+        self._output = folder / f"{words[0].replace('/', '-')}-{id(self)}.out"
+        program = [sys.executable, *(() if self.is_sample else ("-m", "framewire"))]
+        arguments = [adapted(word, ports) for word in words]
+        arguments = [str(ROOT / a) if a.startswith("samples/") else a for a in arguments]
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [*program, *arguments], stdout=output, stderr=subprocess.STDOUT, cwd=folder
+            )
+
+    def check_ended(self) -> None:
+        """Wait until it ends; it has to end well."""
+        try:
+            code = self.process.wait(DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"it did not end: {self}") from None
+        assert code == 0, f"exit code {code}: {self}"
+
+    def check_stops(self) -> None:
+        """It still runs, and ends well when the user says so."""
+        assert self.process.poll() is None, f"it ended: {self}"
+        if not self.is_sample:
+            self.process.send_signal(signal.SIGINT)
+            self.check_ended()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
+
+    def __repr__(self) -> str:
+        return f"{' '.join(self.words)}\n{self._output.read_text()}"
+
+
+@contextmanager
+def terminals(block: str, folder: Path) -> Iterator[list[Terminal]]:
+    """Every line of a block, typed one after the other; `info` and `devices` are waited for."""
+    ports = Ports()
+    started: list[Terminal] = []
+    try:
+        for words in typed(block):
+            started.append(Terminal(in_full(words), ports, folder))
+            if words[0] in ("info", "devices"):
+                started[-1].check_ended()
+        yield started
+    finally:
+        for terminal in started:
+            terminal.close()
 
 
 @pytest.fixture(scope="module")
@@ -63,84 +154,71 @@ def display() -> Iterator[None]:
     server.wait()
 
 
-def with_address(line: list[str], port: int) -> list[str]:
-    """Lines that rely on the default address get it in words, so that tests can share a machine."""
-    endpoint = f"tcp://127.0.0.1:{port}"
-    if any(endpoint.rsplit(":", 1)[1] in word for word in line) or line[0] in ("info", "devices"):
-        return line
-    if line[0] in ("send", "replay"):
-        return [*line, "--bind", endpoint]
-    return [line[0], endpoint, *line[1:]] if line[0] in ("view", "record", "stats") else line
-
-
-def ends_by_itself(line: list[str]) -> bool:
-    return line[0] not in ENDLESS or any(o in line for o in ("--count", "--duration", "--wait"))
-
-
+@pytest.mark.timeout(180)
 @pytest.mark.usefixtures("display")
-def test_the_commands_work_as_they_stand(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_work_as_they_stand(page: Path, tmp_path: Path) -> None:
     """Lines of one block are typed into terminals side by side; blocks follow each other."""
     ran = 0
-    for block in blocks("sh"):
-        port = free_port()
-        with commands(tmp_path) as start:
-            started: list[tuple[list[str], Command]] = []
-            for line in command_lines(adapted(block, port)):
-                started.append((line, start(*with_address(line, port))))
-                if line[0] in ("info", "devices"):
-                    started[-1][1].wait()
-            for line, command in started:
-                if ends_by_itself(line):
-                    assert command.wait() == 0, command
-                    ran += 1
-            time.sleep(2 if any(not ends_by_itself(line) for line, _ in started) else 0)
-            for line, command in reversed(started):
-                if not ends_by_itself(line):
-                    assert command.process.poll() is None, command
-                    command.signal(signal.SIGINT)
-                    assert command.wait() == 0, command
-                    ran += 1
+    for block in blocks(page, "sh"):
+        with terminals(block, tmp_path) as started:
+            ending = [each for each in started if ends_by_itself(each.words)]
+            endless = [each for each in started if not ends_by_itself(each.words)]
+            for terminal in ending:
+                terminal.check_ended()
+            if endless and not ending:
+                time.sleep(2)  # nothing else tells that it got through its beginning
+            for terminal in reversed(endless):
+                terminal.check_stops()
+            ran += len(started)
     assert ran >= 10
-    assert (tmp_path / "yard.mkv").stat().st_size > 100_000
+    for recording in re.findall(r"--out (\S+\.mkv)", page.read_text()):
+        assert (tmp_path / recording).stat().st_size > 100_000, recording
 
 
 def test_the_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = re.findall(r"^make (\w+)", README, re.MULTILINE)
+    targets = re.findall(r"^make (\w+)", README.read_text(), re.MULTILINE)
     assert {"demo", "test"} <= set(targets)
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
     assert "make test" in (ROOT / ".ci" / "run").read_text()
 
 
-def test_the_python_blocks_work_as_they_stand(tmp_path: Path) -> None:
-    port = free_port()
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_python_blocks_work_as_they_stand(page: Path, tmp_path: Path) -> None:
+    """Those of a page run side by side; what prints has to print, the others to go on."""
+    ports = Ports()
     running: list[subprocess.Popen[str]] = []
-    printed = 0
+    endless: list[subprocess.Popen[str]] = []
     try:
-        for number, block in enumerate(blocks("python")):
+        for number, block in enumerate(blocks(page, "python")):
             script = tmp_path / f"block{number}.py"
-            script.write_text(adapted(block, port))
+            script.write_text(adapted(block, ports))
             process = subprocess.Popen(
-                [sys.executable, "-u", str(script)], stdout=subprocess.PIPE, text=True
+                [sys.executable, "-u", str(script)], stdout=subprocess.PIPE, text=True, cwd=tmp_path
             )
             running.append(process)
             assert process.stdout
             if "print" in block:
                 lines = [process.stdout.readline() for _ in range(5)]
-                assert all(line.strip() for line in lines)
-                printed += 1
+                assert all(line.strip() for line in lines), block
+                process.kill()  # the machine is for the others now
+            else:
+                endless.append(process)
+        assert all(process.poll() is None for process in endless)
+        assert len(running) - len(endless) >= 2
     finally:
         for process in running:
             process.kill()
             process.wait(DEADLINE_S)
             if process.stdout:
                 process.stdout.close()
-    assert printed >= 2
 
 
 def test_links_lead_somewhere() -> None:
-    for page in (ROOT / "README.md", *(ROOT / "docs").glob("**/*.md")):
+    for page in (README, *(ROOT / "docs").glob("**/*.md")):
         for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"

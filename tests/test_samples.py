@@ -43,6 +43,14 @@ def chart() -> Iterator[Command]:
         yield start("send", "pattern:320x240@30", "--bind", "tcp://127.0.0.1:*", "--json")
 
 
+@pytest.fixture
+def framewire_at() -> Iterator[str]:
+    """Where a sender answers requests, as ZeroMQ writes it."""
+    with commands() as start:
+        asked = start("send", "pattern:320x240@30", "--bind", "req-rep+tcp://127.0.0.1:*", "--json")
+        yield asked.endpoint().removeprefix("req-rep+")
+
+
 def test_publish_webcam() -> None:
     endpoint = f"tcp://127.0.0.1:{free_port()}"
     with (
@@ -124,3 +132,27 @@ def test_the_clips_are_small() -> None:
     clips = [path for path in CLIPS.iterdir() if path.suffix != ".md"]
     assert len(clips) == 3
     assert sum(path.stat().st_size for path in clips) < 2_000_000
+
+
+def test_ask(framewire_at: str) -> None:
+    with sample("ask.py", framewire_at, "5") as process:
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    lines = out.splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith("pattern ")
+    assert all("(240, 320, 3)" in line for line in lines)
+
+
+def test_worker_and_collect() -> None:
+    work, results = (f"push-pull+tcp://127.0.0.1:{free_port()}" for _ in range(2))
+    with (
+        commands() as start,
+        sample("collect.py", results, "3") as collecting,
+        sample("worker.py", work, results),
+        sample("worker.py", work, results),
+    ):
+        sending = start("send", str(CLIPS / "meadow.mp4"), "--count", "100", "--bind", work)
+        assert sending.wait() == 0
+        out, err = collecting.communicate(timeout=40)
+    assert out == "100 frames came back\n", err

@@ -47,8 +47,11 @@ def test_each_command_explains_every_parameter(
             assert parameter.name not in explained, "explained twice"
             explained.add(parameter.name)
     assert explained == set(inspect.signature(function).parameters)
-    for parameter in explained:
-        assert parameter.upper() in text or f"--{parameter}" in text
+    for parameter in inspect.signature(function).parameters.values():
+        notes = getattr(parameter.annotation, "__metadata__", ())
+        named = [next(iter(note.name)) for note in notes if isinstance(note, Parameter) and note.name]
+        shown = named[0] if named else f"--{parameter.name}"
+        assert parameter.name.upper() in text or shown in text
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,8 +38,14 @@ def test_an_endpoint_is_a_value() -> None:
         one.address = "b"  # type: ignore[misc]
 
 
-def test_a_pattern_other_than_the_default_is_shown() -> None:
-    assert str(Endpoint("push-pull", "inproc", "jobs")) == "push-pull+inproc://jobs"
+@pytest.mark.parametrize("pattern", ["req-rep", "push-pull"])
+@pytest.mark.parametrize("bind", [True, False])
+def test_a_pattern_other_than_the_default_is_shown(pattern: str, bind: bool) -> None:
+    endpoint = parse_endpoint(f"{pattern}+tcp://lab-pi:5555", bind=bind)
+    assert endpoint == Endpoint(pattern, "tcp", "lab-pi:5555")
+    assert str(endpoint) == f"{pattern}+tcp://lab-pi:5555"
+    assert endpoint.url == "tcp://lab-pi:5555"  # ZeroMQ knows nothing of patterns
+    assert parse_endpoint(str(endpoint), bind=bind) == endpoint
 
 
 @pytest.mark.parametrize(
@@ -52,9 +58,10 @@ def test_a_pattern_other_than_the_default_is_shown() -> None:
         ("TCP://a:1", "use tcp://HOST:PORT"),
         ("tcp://", "use tcp://HOST:PORT"),
         ("tcp://a:1\n", "use tcp://HOST:PORT"),
-        ("req-rep+tcp://a:1", "req-rep is not in this version"),
-        ("push-pull+tcp://a:1", "push-pull is not in this version"),
-        ("smoke-signal+tcp://a:1", "unknown pattern 'smoke-signal', use pub-sub"),
+        (
+            "smoke-signal+tcp://a:1",
+            "unknown pattern 'smoke-signal', use pub-sub, req-rep, push-pull",
+        ),
         ("udp://a:1", "unknown transport 'udp'"),
         ("tcp://a", "use tcp://HOST:PORT"),
         ("tcp://::1:5555", "an IPv6 address goes in brackets"),
@@ -92,7 +99,7 @@ def test_the_system_chooses_a_port_only_to_bind() -> None:
 
 shaped = st.builds(
     "{}{}://{}{}".format,
-    st.sampled_from(["", "pub-sub+", "req-rep+", "x+"]),
+    st.sampled_from(["", "pub-sub+", "req-rep+", "push-pull+", "x+"]),
     st.sampled_from(["tcp", "ipc", "inproc", "udp"]),
     st.text(max_size=20),
     st.sampled_from(["", ":1", ":*", ":99999"]),
@@ -142,8 +149,9 @@ def test_local_binds_need_no_consent(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", REACHABLE)
-def test_reachable_binds_do(text: str) -> None:
-    endpoints = parse_endpoints(["inproc://x", text], bind=True)
+@pytest.mark.parametrize("pattern", ["", "req-rep+", "push-pull+"])
+def test_reachable_binds_do(text: str, pattern: str) -> None:
+    endpoints = parse_endpoints(["inproc://x", pattern + text], bind=True)
     with pytest.raises(EndpointError, match=r"refusing to bind .* --insecure"):
         check_exposure(endpoints, insecure=False)
     check_exposure(endpoints, insecure=True)

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from framewire.common.frame import VERSION, Frame, Header, Packet, Status
+from framewire.common.frame import MAX_HOPS, VERSION, Frame, Header, Packet, Status
 
 HEADER: dict[str, Any] = {
     "kind": "frame",
@@ -48,9 +48,10 @@ def test_defaults() -> None:
     header = msgspec.convert(HEADER, Header)
     assert (header.version, header.topic, header.replay, header.metadata) == (1, "", False, {})
     assert header.dropped == header.monotonic_ns == header.encode_us == 0
-    assert header.quality == header.crc32 == 0
+    assert header.quality == header.crc32 == header.hops == 0
     status = msgspec.convert(STATUS, Status)
     assert (status.version, status.topic, status.dropped, status.reason) == (1, "", 0, "")
+    assert status.hops == 0
 
 
 @pytest.mark.parametrize(
@@ -67,6 +68,7 @@ def test_defaults() -> None:
         ("height", 1, 65535),
         ("quality", 0, 100),
         ("crc32", 0, 2**32 - 1),
+        ("hops", 0, 255),
     ],
 )
 def test_numbers_at_their_limits(name: str, low: int, high: int) -> None:
@@ -94,12 +96,17 @@ def test_other_values_are_refused(name: str, value: object) -> None:
         ("state", "no-signal", "asleep"),
         ("state", "ended", ""),
         ("sequence", 0, -1),
+        ("hops", 255, 256),
     ],
 )
 def test_limits_of_a_status(name: str, good: object, bad: object) -> None:
     assert getattr(msgspec.convert({**STATUS, name: good}, Status), name) == good
     with pytest.raises(msgspec.ValidationError, match=name):
         msgspec.convert({**STATUS, name: bad}, Status)
+
+
+def test_a_circle_of_relays_ends_long_before_its_count_does() -> None:
+    assert msgspec.convert({**HEADER, "hops": 4 * MAX_HOPS}, Header).hops == 32
 
 
 def _header(**changes: Any) -> Header:

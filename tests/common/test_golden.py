@@ -5,25 +5,49 @@ import re
 from pathlib import Path
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 import msgspec
 import pytest
 
 from framewire.common.frame import Header, Status
 from framewire.common.jpeg import decode as decode_jpeg
-from framewire.common.wire import decode
-from golden.make_golden import MESSAGES, PATH, encoded, readable
+from framewire.common.request import Request, decode_request
+from framewire.common.wire import Answer, decode, decode_answer
+from golden.make_golden import (
+    ANSWERS,
+    FOLDER,
+    MESSAGES,
+    REQUESTS,
+    encoded,
+    encoded_answer,
+    encoded_request,
+    readable,
+)
 
-GOLDEN: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+
+def _table(file: str) -> dict[str, Any]:
+    table: dict[str, Any] = json.loads((FOLDER / f"{file}.json").read_text(encoding="utf-8"))
+    return table
+
+
+GOLDEN = _table("messages")
+GOLDEN_ANSWERS = _table("answers")
+GOLDEN_REQUESTS = _table("requests")
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
 
 
-def _parts(name: str) -> list[bytes]:
-    return [bytes.fromhex(part) for part in GOLDEN[name]["parts"]]
+def _parts(name: str, table: dict[str, Any] = GOLDEN) -> list[bytes]:
+    return [bytes.fromhex(part) for part in table[name]["parts"]]
+
+
+def _body(name: str) -> bytes:
+    return bytes.fromhex(GOLDEN_REQUESTS[name]["body"])
 
 
 def test_every_message_has_its_bytes() -> None:
     assert list(GOLDEN) == list(MESSAGES)
+    assert list(GOLDEN_ANSWERS) == list(ANSWERS)
+    assert list(GOLDEN_REQUESTS) == list(REQUESTS)
 
 
 @pytest.mark.parametrize("name", GOLDEN)
@@ -47,6 +71,22 @@ def test_the_pictures_decode(name: str) -> None:
     assert decode_jpeg(_parts(name)[2]).shape[:2] == (header["height"], header["width"])
 
 
+@pytest.mark.parametrize("name", GOLDEN_ANSWERS)
+def test_answers(name: str) -> None:
+    parts = _parts(name, GOLDEN_ANSWERS)
+    assert (decode(parts), decode_answer(parts[1])) == ANSWERS[name]
+    assert list(encoded_answer(name)) == parts
+    assert readable(msgpack.unpackb(parts[1])) == GOLDEN_ANSWERS[name]["header"]
+
+
+@pytest.mark.parametrize("name", GOLDEN_REQUESTS)
+def test_requests(name: str) -> None:
+    body = _body(name)
+    assert decode_request(body) == (REQUESTS[name] or Request())
+    assert encoded_request(name) == body
+    assert GOLDEN_REQUESTS[name]["map"] == (msgpack.unpackb(body) if body else None)
+
+
 # -- docs/PROTOCOL.md ---------------------------------------------------------------------------
 
 
@@ -59,8 +99,8 @@ def _dumps() -> list[bytes]:
     ]
 
 
-def test_the_worked_example_is_a_golden_message() -> None:
-    assert _dumps() == [*_parts("gray"), _parts("status-live")[1]]
+def test_the_worked_examples_are_golden() -> None:
+    assert _dumps() == [_body("newest"), *_parts("gray"), _parts("status-live")[1]]
 
 
 def _key_table(heading: str) -> dict[str, str]:
@@ -74,24 +114,37 @@ def _default(field: msgspec.structs.FieldInfo) -> str:
     if field.required:
         return "required"
     value = field.default if field.default is not msgspec.NODEFAULT else {}
-    return f"`{json.dumps(value)}`"
+    return "`nil`" if value is None else f"`{json.dumps(value)}`"
 
 
 @pytest.mark.parametrize(
-    ("heading", "kind"), [("Keys of a frame", Header), ("Keys of a status", Status)]
+    ("heading", "kind", "beside"),
+    [
+        ("Keys of a frame", Header, {"kind"}),
+        ("Keys of a status", Status, {"kind"}),
+        ("Keys of a request", Request, set()),
+        ("Keys of an answer", Answer, set()),
+    ],
 )
 def test_the_tables_name_every_key_and_its_default(
-    heading: str, kind: type[Header] | type[Status]
+    heading: str, kind: type[msgspec.Struct], beside: set[str]
 ) -> None:
-    keys = {
-        field.name: _default(field)
-        for field in msgspec.structs.fields(kind)
-        if field.name != "topic"  # part 1 of a message carries it
-    }
-    assert _key_table(heading) == {"kind": "required", **keys}
+    keys = {field.name: _default(field) for field in msgspec.structs.fields(kind)}
+    if kind in (Header, Status):
+        del keys["topic"]  # part 1 of a message carries it
+    assert _key_table(heading) == {**dict.fromkeys(beside, "required"), **keys}
 
 
 def test_a_message_carries_the_keys_of_the_tables() -> None:
-    frame, status = GOLDEN["gray"]["header"], GOLDEN["status-live"]["header"]
-    assert set(frame) == set(_key_table("Keys of a frame"))
-    assert set(status) == set(_key_table("Keys of a status"))
+    for heading, direct, relayed in (
+        ("Keys of a frame", "gray", "relayed"),
+        ("Keys of a status", "status-live", "status-relayed"),
+    ):
+        keys = set(_key_table(heading))
+        assert set(GOLDEN[direct]["header"]) == keys - {"hops"}
+        assert set(GOLDEN[relayed]["header"]) == keys
+
+
+def test_an_answer_carries_the_keys_of_its_table_besides() -> None:
+    more = set(GOLDEN_ANSWERS["frame"]["header"]) - set(GOLDEN["gray"]["header"])
+    assert more == set(_key_table("Keys of an answer"))

@@ -203,6 +203,21 @@ def test_clear_forgets_the_weight() -> None:
     assert len(box) == 2
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+def test_its_weight_is_that_of_the_items_inside(policy: WhenFull) -> None:
+    box: Mailbox[bytes] = Mailbox(policy, capacity=100, weight=len)
+    assert box.weight == 0
+    box.put(b"333", "a")
+    box.put(b"55555", "b")
+    assert box.weight == 8
+    box.get(0)
+    assert box.weight == 5
+    box.put(b"22", "b")
+    assert box.weight == (2 if policy == "newest" else 7)  # what was replaced weighs nothing
+    box.clear()
+    assert box.weight == 0
+
+
 # -- both ---------------------------------------------------------------------------------------
 
 
@@ -276,3 +291,14 @@ def test_a_closed_box_hands_out_what_is_left(policy: WhenFull) -> None:
     assert [box.get(), box.get()] == ["a", "b"]
     with pytest.raises(Closed):
         box.get(0)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_on_change_is_told_of_the_end_but_not_of_what_is_taken(policy: WhenFull) -> None:
+    told: list[bool] = []
+    box: Mailbox[str] = Mailbox(policy, on_change=lambda: told.append(box.closed))
+    box.put("a")
+    box.get(0)
+    assert told == [False]
+    box.close()
+    assert told == [False, True]

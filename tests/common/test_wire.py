@@ -12,7 +12,7 @@ from dataclasses import replace
 from time import struct_time
 from typing import Any
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 import msgspec
 import numpy as np
 import pytest
@@ -138,6 +138,7 @@ def packets(draw: st.DrawFn) -> Packet:
         quality=draw(st.integers(0, 100)),
         crc32=wire.checksum(payload),
         metadata=draw(metadata),
+        hops=draw(st.integers(0, 255)),
     )
     return Packet(header, payload)
 
@@ -151,6 +152,7 @@ statuses = st.builds(
     sent_ns=uints,
     state=st.sampled_from(["live", "no-signal", "ended"]),
     reason=st.text(max_size=100),
+    hops=st.integers(0, 255),
 )
 
 
@@ -178,11 +180,11 @@ def test_another_implementation_reads_every_key(packet: Packet, status: Status) 
     fields = msgpack.unpackb(header)
     assert "topic" not in fields
     assert fields.pop("kind") == "frame"
-    assert {**fields, "topic": packet.topic} == msgspec.structs.asdict(packet.header)
+    assert {"hops": 0, **fields, "topic": packet.topic} == msgspec.structs.asdict(packet.header)
     fields = msgpack.unpackb(wire.encode_status(status)[1])
     assert "topic" not in fields
     assert fields.pop("kind") == "status"
-    assert {**fields, "topic": status.topic} == msgspec.structs.asdict(status)
+    assert {"hops": 0, **fields, "topic": status.topic} == msgspec.structs.asdict(status)
 
 
 @EACH_MESSAGE
@@ -193,12 +195,78 @@ def test_messages_of_another_implementation(parts: tuple[bytes, bytes, bytes]) -
     assert wire.decode(again) == message
 
 
+@given(packets(), statuses)
+def test_hops_are_written_where_there_are_any(packet: Packet, status: Status) -> None:
+    for message, header in (
+        (packet.header, wire.encode(packet)[1]),
+        (packet.header, wire.encode_header(packet.header, with_topic=True)),
+        (status, wire.encode_status(status)[1]),
+    ):
+        assert msgpack.unpackb(header).get("hops") == (message.hops or None)
+
+
 def test_part_one_names_the_topic_whatever_the_header_says() -> None:
     assert _frame(_message(topic="other")).topic == "lab/cam1"
 
 
 def test_checksum_is_the_crc_of_zlib() -> None:
     assert wire.checksum(b"123456789") == 0xCBF43926  # the check value of CRC-32/ISO-HDLC
+
+
+# -- answers ------------------------------------------------------------------------------------
+
+
+@given(packets() | statuses, st.none() | uints, uints)
+def test_an_answer_is_a_message_with_two_more_keys(
+    message: Packet | Status, request: int | None, waited_us: int
+) -> None:
+    parts = wire.encode_answer(message, request, waited_us)
+    assert wire.decode(parts) == message
+    assert wire.decode_answer(parts[1]) == wire.Answer(request=request, waited_us=waited_us)
+    plain = wire.encode(message) if isinstance(message, Packet) else wire.encode_status(message)
+    more = {"waited_us": waited_us} | ({} if request is None else {"request": request})
+    assert msgpack.unpackb(parts[1]) == {**msgpack.unpackb(plain[1]), **more}
+    assert (parts[0], parts[2]) == (plain[0], plain[2])
+
+
+def test_recordings_do_not_hold_what_an_answer_says_of_its_request() -> None:
+    parts = wire.encode_answer(_frame(_message()), 7, 1500)
+    recorded = wire.encode_header(_frame(parts).header, with_topic=True)
+    assert not {"request", "waited_us"} & set(msgpack.unpackb(recorded))
+
+
+@EACH_MESSAGE
+def test_a_message_that_answers_no_request_says_nothing_of_one(
+    parts: tuple[bytes, bytes, bytes],
+) -> None:
+    assert wire.decode_answer(parts[1]) == wire.Answer()
+
+
+@pytest.mark.parametrize("key", ["request", "waited_us"])
+@pytest.mark.parametrize("value", [-1, 2**63, 1.0, True, "7", b"7", [], {}])
+def test_an_answer_of_nonsense(key: str, value: Any) -> None:
+    parts = _message(**{key: value})
+    assert _value_or_error(parts)  # as a message it is one: the key is unknown there
+    with pytest.raises(ProtocolError, match=rf"cannot be read: .*{key}"):
+        wire.decode_answer(parts[1])
+
+
+@given(st.binary(max_size=300))
+def test_any_answer(header: bytes) -> None:
+    with contextlib.suppress(ProtocolError):
+        assert isinstance(wire.decode_answer(header), wire.Answer)
+
+
+@pytest.mark.parametrize("opening", [b"\x91", b"\x81\xa1a"])
+def test_an_answer_nested_thousands_deep(opening: bytes) -> None:
+    for key in (b"\xa7request", b"\xa1z"):
+        with contextlib.suppress(ProtocolError):
+            wire.decode_answer(b"\x81" + key + opening * 100_000 + b"\xc0")
+
+
+def test_an_answer_of_a_later_version() -> None:
+    with pytest.raises(VersionError, match="update this side"):
+        wire.decode_answer(msgpack.packb({"version": 2, "request": "?"}))
 
 
 # -- any bytes ----------------------------------------------------------------------------------
@@ -396,6 +464,9 @@ def test_a_frame_without_its_checksum_is_taken_for_damaged() -> None:
         {"quality": 101},
         {"crc32": 2**32},
         {"replay": 0},
+        {"hops": -1},
+        {"hops": 256},
+        {"hops": 1.0},
         {"sender": "x" * 65},
         {"sender": b"0123"},
         {"metadata": []},
@@ -524,6 +595,11 @@ def test_nesting_thousands_deep(opening: bytes, depth: int) -> None:
     topic, header, payload = _message()
     unknown = bytes((header[0] + 1,)) + header[1:] + b"\xa1z" + opening * depth + b"\xc0"
     _value_or_error((topic, unknown, payload))  # ignored, or too deep to skip
+
+
+def test_metadata_that_are_no_dict() -> None:
+    with pytest.raises(MetadataError, match="it is a list, not a dict"):
+        wire.check_metadata([1])  # type: ignore[arg-type]
 
 
 def test_metadata_that_hold_themselves() -> None:

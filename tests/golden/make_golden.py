@@ -1,9 +1,10 @@
 """The bytes of protocol version 1, as files that every implementation can be tested against.
 
 `messages.json` holds complete messages: their parts in hex, and their header for people to read
-(`{"hex": ...}` stands for a byte string). The pictures lie beside it as files, so that no codec's
-version matters. Version 1 never changes: run this only to add a message, and look at the
-difference:
+(`{"hex": ...}` stands for a byte string). `answers.json` holds those that answer a request, and
+`requests.json` requests: their body in hex, and their map. The pictures lie beside them as files, so
+that no codec's version matters. Version 1 never changes: run this only to add a message, and look
+at the difference:
 
     python tests/golden/make_golden.py
 """
@@ -15,12 +16,21 @@ from typing import Any
 import msgspec
 
 from framewire.common.frame import Header, Packet, Status
-from framewire.common.wire import Parts, checksum, encode, encode_status
+from framewire.common.request import Request, encode_request
+from framewire.common.wire import Answer, Parts, checksum, encode, encode_answer, encode_status
 
-__all__ = ["MESSAGES", "PATH", "encoded", "readable"]
+__all__ = [
+    "ANSWERS",
+    "FOLDER",
+    "MESSAGES",
+    "REQUESTS",
+    "encoded",
+    "encoded_answer",
+    "encoded_request",
+    "readable",
+]
 
 FOLDER = Path(__file__).parent
-PATH = FOLDER / "messages.json"
 COLOUR = (FOLDER / "colour.jpg").read_bytes()
 GRAY = (FOLDER / "gray.jpg").read_bytes()
 
@@ -101,11 +111,43 @@ MESSAGES: dict[str, Packet | Status] = {
     "status-live": _status(42, state="live", dropped=2),
     "status-no-signal": _status(42, state="no-signal", reason="camera:0 was unplugged"),
     "status-ended": _status(300, state="ended", reason="end of file"),
+    "relayed": _frame(
+        GRAY, sequence=41, dropped=2, width=8, height=8, channels=1, codec="jpeg", hops=2
+    ),
+    "status-relayed": _status(42, state="live", dropped=2, hops=2),
+}
+
+ANSWERS: dict[str, tuple[Packet | Status, Answer]] = {
+    "frame": (MESSAGES["gray"], Answer(request=7, waited_us=12_500)),
+    "frame-of-no-id": (MESSAGES["gray"], Answer(waited_us=0)),
+    "status": (MESSAGES["status-live"], Answer(request=2**40, waited_us=1_000_000)),
+}
+
+REQUESTS: dict[str, Request | None] = {
+    "empty": None,  # no bytes at all
+    "any": Request(),
+    "newest": Request(topic="lab/cam1", quality=50, scale=0.5, id=7),
+    "newest-of-several": Request(topic=("lab", "yard"), quality=80),
+    "after-map": Request(
+        topic=("lab", "yard"), after={"lab/cam1": (SENDER, 41), "yard": (SENDER, 2**40)}, id=8
+    ),
+    "after-pair": Request(topic="lab/cam1", after=(SENDER, 41), id=0),
+    "ping": Request(status=True, id=9),
 }
 
 
 def encoded(message: Packet | Status) -> Parts:
     return encode(message) if isinstance(message, Packet) else encode_status(message)
+
+
+def encoded_answer(name: str) -> Parts:
+    message, answer = ANSWERS[name]
+    return encode_answer(message, answer.request, answer.waited_us)
+
+
+def encoded_request(name: str) -> bytes:
+    request = REQUESTS[name]
+    return b"" if request is None else encode_request(request)
 
 
 def readable(value: Any) -> Any:
@@ -117,13 +159,23 @@ def readable(value: Any) -> Any:
     return [readable(each) for each in value] if isinstance(value, list) else value
 
 
+def _message_row(parts: Parts) -> dict[str, Any]:
+    header = readable(msgspec.msgpack.decode(parts[1]))
+    return {"parts": [part.hex() for part in parts], "header": header}
+
+
+def _request_row(body: bytes) -> dict[str, Any]:
+    return {"body": body.hex(), "map": readable(msgspec.msgpack.decode(body)) if body else None}
+
+
 def main() -> None:
-    table = {}
-    for name, message in MESSAGES.items():
-        parts = encoded(message)
-        header = readable(msgspec.msgpack.decode(parts[1]))
-        table[name] = {"parts": [part.hex() for part in parts], "header": header}
-    PATH.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    for file, table in (
+        ("messages", {name: _message_row(encoded(each)) for name, each in MESSAGES.items()}),
+        ("answers", {name: _message_row(encoded_answer(name)) for name in ANSWERS}),
+        ("requests", {name: _request_row(encoded_request(name)) for name in REQUESTS}),
+    ):
+        text = json.dumps(table, indent=1, ensure_ascii=False)
+        (FOLDER / f"{file}.json").write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from hypothesis import settings
 
 from framewire.common.frame import Image
 from framewire.common.transport import open_sockets
+from framewire.receiver import Receiver
 from receiver.publishing import DEADLINE_S, Station, until
+from receiver.reading import Connect
 
 # No deadline for one example: a slow machine is no defect. The 60 s of pytest-timeout remain.
 settings.register_profile("framewire", deadline=None)
@@ -48,6 +51,22 @@ def no_options_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 def station(nothing_is_left: None) -> Iterator[Station]:
     with Station() as station:
         yield station
+
+
+@pytest.fixture
+def connect(station: Station) -> Iterator[Connect]:
+    """Opens a receiver of the station that is subscribed already; closes it at the end."""
+    opened: list[Receiver] = []
+
+    def open_one(**arguments: Any) -> Receiver:
+        receiver = Receiver(station.url, **{"timeout": DEADLINE_S, **arguments})
+        opened.append(receiver)
+        station.wait_for_subscriptions(station.subscriptions + 1)
+        return receiver
+
+    yield open_one
+    for receiver in opened:
+        receiver.close()
 
 
 _FIND = ("search", "--sync", "--onlyvisible", "--name", "^framewire$")

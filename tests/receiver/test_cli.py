@@ -212,7 +212,8 @@ def test_record_replaces_only_what_it_is_told_to(
 ) -> None:
     path = tmp_path / "a.mkv"
     path.write_text("mine")
-    assert run(["record", station.url, "--out", str(path)]) == 1
+    # Elsewhere, so that nobody mistakes its subscription for that of the next.
+    assert run(["record", "tcp://127.0.0.1:9", "--out", str(path)]) == 1
     assert "it is there already" in Printed(capsys).err
     assert path.read_text() == "mine"
     with _sending(station, packet(0)):

@@ -28,10 +28,14 @@ def _topic(**changes: Any) -> TopicReceived:
         "delivered": 90,
         "skipped": 10,
         "lost": 3,
+        "passed_by": 0,
+        "missing": (),
+        "repeated": 0,
         "restarts": 1,
         "state": "live",
         "reason": "",
         "silent_s": 0.1,
+        "quality": 85,
         "fps": 25.0,
         "bits_per_s": 5e6,
         "age_ms": (12.4, 31.6),
@@ -93,6 +97,13 @@ def test_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("90 frames recorded to a.mkv; 100 frames received")
 
 
+def test_what_passed_by_is_told_where_there_is_some(capsys: pytest.CaptureFixture[str]) -> None:
+    stats = _stats(yard=_topic(lost=0, passed_by=7))
+    assert describe(stats).endswith(", lost 0, passed by 7")
+    print_summary(stats, json=False)
+    assert "0 lost, 10 skipped, 7 passed by, 1 sender restart(s)" in capsys.readouterr().out
+
+
 def test_a_summary_of_nothing_has_no_ages(capsys: pytest.CaptureFixture[str]) -> None:
     print_summary(_stats(), json=False)
     assert capsys.readouterr().out == (
@@ -111,6 +122,7 @@ def test_a_summary_for_machines(capsys: pytest.CaptureFixture[str]) -> None:
         "delivered": 90,
         "skipped": 10,
         "lost": 3,
+        "passed_by": 0,
         "restarts": 1,
         "malformed": 2,
         "age_p50_ms": 12.4,
@@ -193,8 +205,9 @@ def test_figures_for_machines_come_once_a_second(
         ("figures", "yard", 0),
     ]
     assert lines[0].keys() == {
-        *("event", "topic", "received", "delivered", "skipped", "lost", "restarts", "state"),
-        *("reason", "fps", "bits_per_s", "age_p50_ms", "age_p95_ms"),
+        *("event", "topic", "received", "delivered", "skipped", "lost", "passed_by"),
+        *("restarts", "state", "reason", "quality", "fps", "bits_per_s"),
+        *("age_p50_ms", "age_p95_ms"),
     }
     assert lines[1]["age_p50_ms"] is None
 

@@ -1,9 +1,9 @@
-"""What the tests of `framewire.sender` share: a receiver that keeps everything, and small clips."""
+"""What the tests of `framewire.sender` share: peers, controls, pictures, small files, time."""
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from fractions import Fraction
 from pathlib import Path
 from time import sleep
@@ -16,32 +16,26 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from framewire.common import transport, wire
-from framewire.common.clock import NS, monotonic_ns
+from framewire.common import wire
+from framewire.common.clock import NS
 from framewire.common.container import RecordingWriter
-from framewire.common.endpoint import parse_endpoint
-from framewire.common.frame import Frame, Header, Image, Packet, Status
+from framewire.common.frame import Frame, Header, Image, Packet
 from framewire.common.jpeg import encode
 from framewire.common.testchart import draw_number
-from framewire.common.transport import Subscriber, Waker, open_sockets
+from framewire.common.transport import open_sockets, pubsub
+from framewire.sender import encoder, sender
+from framewire.sender.outlets import answering, publishing, sharing
 from framewire.sender.sources import live, playback, source
+from sender.controls import Clock, Gate, Passes
+from sender.peers import ADDRESS, Asker, Listener, Worker, until
 
 # No deadline for one example: a slow machine is no defect. The 60 s of pytest-timeout remain.
 settings.register_profile("framewire", deadline=None)
 settings.load_profile("framewire")
 
-DEADLINE_S = 20
 WIDTH, HEIGHT = 160, 96
-MAX_BYTES = 64 << 20
 
 assert cv2 is not None
-
-
-def _until(condition: Callable[[], object], what: str = "so") -> None:
-    deadline_ns = monotonic_ns() + DEADLINE_S * NS
-    while not condition():
-        assert monotonic_ns() < deadline_ns, f"in {DEADLINE_S} s: not {what}"
-        sleep(0.002)
 
 
 class Eventually(Protocol):
@@ -52,7 +46,7 @@ class Eventually(Protocol):
 
 @pytest.fixture
 def eventually() -> Eventually:
-    return _until
+    return until
 
 
 def _ours() -> list[str]:
@@ -64,7 +58,7 @@ def _ours() -> list[str]:
 def nothing_is_left_open() -> Iterator[None]:
     assert (open_sockets(), _ours()) == (0, []), "another test left something"
     yield
-    _until(lambda: not _ours(), "all threads of framewire ended")
+    until(lambda: not _ours(), "all threads of framewire ended")
     assert open_sockets() == 0
 
 
@@ -74,68 +68,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-# -- a receiver ---------------------------------------------------------------------------------
-
-
-class Listener:
-    """A SUB socket in a thread of its own, and every message that came, decoded, in its order."""
-
-    def __init__(self, address: str, prefixes: Sequence[bytes], *, bind: bool) -> None:
-        endpoint = parse_endpoint(address, bind=bind)
-        both = ([endpoint], []) if bind else ([], [endpoint])
-        self._socket = Subscriber(*both, prefixes, MAX_BYTES)
-        self.endpoint = self._socket.endpoints[0]
-        self.messages: list[Packet | Status] = []
-        self.error: Exception | None = None
-        self._waker = Waker()
-        self._stop = False
-        self._thread = threading.Thread(target=self._listen, name="listener")
-        self._thread.start()
-
-    @property
-    def packets(self) -> list[Packet]:
-        return [each for each in list(self.messages) if isinstance(each, Packet)]
-
-    @property
-    def statuses(self) -> list[Status]:
-        return [each for each in list(self.messages) if isinstance(each, Status)]
-
-    def sequences(self, topic: str | None = None) -> list[int]:
-        return [p.sequence for p in self.packets if topic is None or p.topic == topic]
-
-    def until(self, condition: Callable[[], object], what: str = "so") -> None:
-        _until(lambda: self.error or condition(), f"{what}; {len(self.messages)} messages came")
-        if self.error is not None:
-            raise self.error
-
-    def until_packets(self, count: int) -> list[Packet]:
-        self.until(lambda: len(self.packets) >= count, f"{count} packets")
-        return self.packets
-
-    def until_ended(self) -> Status:
-        """The last word of a sender that carries one topic."""
-        self.until(lambda: any(s.state == "ended" for s in self.statuses), "ended")
-        assert isinstance(self.messages[-1], Status), "something came after the last word"
-        return self.messages[-1]
-
-    def _listen(self) -> None:
-        try:
-            while not self._stop:
-                transport.wait([self._socket], self._waker)
-                while (parts := self._socket.receive()) is not None:
-                    self.messages.append(wire.decode(parts))
-        except Exception as error:  # noqa: BLE001 - handed to the test
-            self.error = error
-        finally:
-            self._socket.close()
-
-    def close(self) -> None:
-        """May be called again."""
-        self._stop = True
-        self._waker.wake()
-        self._thread.join(DEADLINE_S)
-        self._waker.close()
-        assert not self._thread.is_alive()
+# -- peers ----------------------------------------------------------------------------------------
 
 
 class Listen(Protocol):
@@ -149,8 +82,8 @@ class Listen(Protocol):
 @pytest.fixture
 def listen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listen]:
     """Queues have no marks, here and in senders made later: what is lost, the sender lost itself."""
-    monkeypatch.setattr(transport, "RECEIVE_MARK", 0)
-    monkeypatch.setattr(transport, "SEND_MARK_PER_TOPIC", 0)
+    monkeypatch.setattr(pubsub, "RECEIVE_MARK", 0)
+    monkeypatch.setattr(pubsub, "SEND_MARK_PER_TOPIC", 0)
     listeners: list[Listener] = []
 
     def make(address: str, *, prefixes: Sequence[bytes] = (b"",), bind: bool = False) -> Listener:
@@ -160,6 +93,70 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listen]:
     yield make
     for listener in listeners:
         listener.close()
+
+
+@pytest.fixture
+def listener(listen: Listen) -> Listener:
+    """Subscribed to everything, waiting for a sender at ADDRESS."""
+    return listen(ADDRESS)
+
+
+class MakeAsker(Protocol):
+    """Make an `Asker`, closed at the test's end."""
+
+    def __call__(self, address: str, *, bind: bool = False) -> Asker: ...
+
+
+@pytest.fixture
+def asker() -> Iterator[MakeAsker]:
+    with ExitStack() as stack:
+
+        def make(address: str, *, bind: bool = False) -> Asker:
+            return stack.enter_context(closing(Asker(address, bind=bind)))
+
+        yield make
+
+
+class MakeWorker(Protocol):
+    """Make a `Worker`, closed at the test's end."""
+
+    def __call__(self, address: str, *, bind: bool = False) -> Worker: ...
+
+
+@pytest.fixture
+def worker() -> Iterator[MakeWorker]:
+    with ExitStack() as stack:
+
+        def make(address: str, *, bind: bool = False) -> Worker:
+            return stack.enter_context(closing(Worker(address, bind=bind)))
+
+        yield make
+
+
+# -- inside a sender ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate()
+    monkeypatch.setattr(encoder, "encode", gate)
+    yield gate
+    gate.open()
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> Passes:
+    passes = Passes()
+    monkeypatch.setattr(sender, "wait", passes.wait)
+    return passes
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    for module in (sender, answering, publishing, sharing):
+        monkeypatch.setattr(module, "monotonic_ns", clock)
+    return clock
 
 
 # -- pictures -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The books of a sender against a model, and what they say of runs that are passed on."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +39,9 @@ def test_against_a_model(fates: list[str], data: st.DataObject) -> None:
             pending.append(topic.number(0))
             topic.accept(pending[-1])
         elif fate == "settle" and pending:
-            topic.settle(packet(pending.pop(0)))
+            leaves = packet(pending.pop(0))
+            topic.settle(leaves)
+            topic.count_sent(leaves)
         elif fate == "lose" and pending:
             pending.pop(data.draw(st.integers(0, len(pending) - 1)))
             topic.lose()
@@ -97,6 +100,27 @@ def test_while_frames_are_on_their_way_the_status_is_that_of_the_last_that_left(
     assert (topic.status("cam", 0).sender, topic.status("cam", 0).sequence) == ("second", 1)
 
 
+def test_each_who_gets_a_frame_counts_and_what_statuses_have_passed_can_still_be_dropped() -> None:
+    topic = account()
+    topic.accept(topic.number(0))
+    topic.settle(packet(0))
+    for _ in range(3):
+        topic.count_sent(packet(0))
+    topic.drop()
+    books = topic.snapshot()
+    assert (books.captured, books.sent, books.sent_bytes, books.dropped) == (1, 3, 6, 1)
+    assert (topic.status("cam", 0).sequence, topic.status("cam", 0).dropped) == (1, 1)
+
+
+def test_hops_are_those_of_the_last_frame_or_status() -> None:
+    topic = account("camera")
+    passed_on = packet(0, "camera")
+    topic.follow(Packet(msgspec.structs.replace(passed_on.header, hops=3), b""))
+    assert topic.status("cam", 0).hops == 3
+    topic.repeat(Status(sender="camera", sequence=1, sent_ns=0, state="live", hops=2))
+    assert topic.status("cam", 0).hops == 2
+
+
 def test_a_status_is_a_message_of_the_protocol() -> None:
     status = account().status("lab/cam1", 7)
     assert wire.decode(wire.encode_status(status)) == status
@@ -106,7 +130,7 @@ def test_a_status_is_a_message_of_the_protocol() -> None:
 
 def test_sums() -> None:
     topics = {"a": TopicSent(1, 2, 3, 4, 5), "b": TopicSent(10, 20, 30, 40, 50)}
-    stats = SenderStats(topics, receivers=0, encode_ms=(1.0, 2.0))
+    stats = SenderStats(topics, receivers=0, encoded=3, encode_ms=(1.0, 2.0))
     found = [stats.captured, stats.sent, stats.sent_bytes, stats.dropped, stats.unwatched]
     assert found == [11, 22, 33, 44, 55]
-    assert SenderStats({}, 0, (1.0, 2.0)).captured == 0
+    assert SenderStats({}, 0, 0, (1.0, 2.0)).captured == 0

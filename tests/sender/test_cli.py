@@ -25,11 +25,11 @@ from framewire.sender.sources import devices
 from framewire.sender.sources.devices import Camera
 from framewire.sender.sources.live import LiveSource
 from framewire.sender.sources.source import SourceOptions
+from sender.peers import DEADLINE_S, Listener
 
 if TYPE_CHECKING:
-    from sender.conftest import Chart, Listen, Listener, MakeClip, MakeMjpeg, MakePacket, Record
+    from sender.conftest import Chart, Listen, MakeClip, MakeMjpeg, MakePacket, Record
 
-DEADLINE_S = 20
 ADDRESS = "inproc://cli-test"
 TO_LISTENER = ("--bind", ADDRESS, "--wait", "1", "--speed", "0")
 
@@ -43,7 +43,7 @@ def no_options_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
-def listener(listen: "Listen") -> "Listener":
+def listener(listen: "Listen") -> Listener:
     """Subscribed to everything, waiting for a command that binds ADDRESS."""
     return listen(ADDRESS)
 
@@ -94,7 +94,7 @@ def test_what_is_no_metadata(pair: str) -> None:
 # -- send ---------------------------------------------------------------------------------------
 
 
-def test_send_a_pattern(listener: "Listener", capsys: Output) -> None:
+def test_send_a_pattern(listener: Listener, capsys: Output) -> None:
     options = ("--count", "5", "--topic", "lab/chart", "--json")
     more = ("--metadata", "gain=4", "--metadata", "site=yard")
     assert run(["send", "pattern:160x120", *TO_LISTENER, *options, *more]) == 0
@@ -112,6 +112,7 @@ def test_send_a_pattern(listener: "Listener", capsys: Output) -> None:
             "event": "summary",
             "captured": 5,
             "sent": 5,
+            "encoded": 5,
             "sent_bytes": sum(len(p.payload) for p in packets),
             "dropped": 0,
             "unwatched": 0,
@@ -120,7 +121,7 @@ def test_send_a_pattern(listener: "Listener", capsys: Output) -> None:
 
 
 def test_send_a_clip_to_people(
-    listener: "Listener", tmp_path: Path, make_clip: "MakeClip", capsys: Output
+    listener: Listener, tmp_path: Path, make_clip: "MakeClip", capsys: Output
 ) -> None:
     clip = make_clip(tmp_path / "yard.mp4", range(0, 200, 40))
     options = ("--quality", "50", "--size", "80x96", "--gray", "--start", "0.08")
@@ -143,7 +144,7 @@ def test_send_a_clip_to_people(
 
 
 def test_send_images_with_a_rate(
-    listener: "Listener", tmp_path: Path, chart: "Chart", capsys: Output
+    listener: Listener, tmp_path: Path, chart: "Chart", capsys: Output
 ) -> None:
     (tmp_path / "shots").mkdir()
     for number in range(3):
@@ -177,7 +178,7 @@ def test_sending_to_two_addresses_and_one_that_is_connected(
     assert len(_json_lines(capsys)[0]["endpoints"]) == 3
 
 
-def test_nothing_is_also_a_number(listener: "Listener", capsys: Output) -> None:
+def test_nothing_is_also_a_number(listener: Listener, capsys: Output) -> None:
     assert run(["send", "pattern:160x120", *TO_LISTENER, "--count", "0"]) == 0
     assert listener.packets == []
     assert capsys.readouterr().out.startswith("0 frames captured")
@@ -194,7 +195,7 @@ def test_nothing_is_also_a_number(listener: "Listener", capsys: Output) -> None:
     ],
 )
 def test_jpeg_is_passed_through_unless_it_is_to_change(
-    listener: "Listener",
+    listener: Listener,
     tmp_path: Path,
     make_mjpeg: "MakeMjpeg",
     chart: "Chart",
@@ -214,7 +215,7 @@ def test_jpeg_is_passed_through_unless_it_is_to_change(
 
 
 def test_jpeg_that_has_the_size_already_is_passed_through(
-    listener: "Listener",
+    listener: Listener,
     tmp_path: Path,
     make_mjpeg: "MakeMjpeg",
     chart: "Chart",
@@ -262,7 +263,7 @@ def test_a_file_is_slowed_and_a_camera_is_thinned(
 
 
 def test_sending_a_recording_adds_metadata_to_its_own(
-    listener: "Listener", tmp_path: Path, record: "Record", packet: "MakePacket", capsys: Output
+    listener: Listener, tmp_path: Path, record: "Record", packet: "MakePacket", capsys: Output
 ) -> None:
     given = [packet(number, metadata={"gain": 1, "n": number}) for number in range(3)]
     recording = record(tmp_path / "a.mkv", given)
@@ -275,7 +276,7 @@ def test_sending_a_recording_adds_metadata_to_its_own(
 
 
 def test_options_come_from_the_environment_too(
-    listener: "Listener", monkeypatch: pytest.MonkeyPatch, capsys: Output
+    listener: Listener, monkeypatch: pytest.MonkeyPatch, capsys: Output
 ) -> None:
     monkeypatch.setenv("FRAMEWIRE_SEND_COUNT", "2")
     monkeypatch.setenv("FRAMEWIRE_SEND_QUALITY", "33")
@@ -334,7 +335,7 @@ def test_an_interrupt_ends_the_waiting(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_sending_cleanly(
-    listener: "Listener", threads: ThreadPoolExecutor, number: signal.Signals, capsys: Output
+    listener: Listener, threads: ThreadPoolExecutor, number: signal.Signals, capsys: Output
 ) -> None:
     before = signal.getsignal(number)
 
@@ -371,7 +372,7 @@ class Camera1:
 
 
 def test_a_camera_that_is_unplugged_is_announced(
-    listener: "Listener",
+    listener: Listener,
     chart: "Chart",
     threads: ThreadPoolExecutor,
     monkeypatch: pytest.MonkeyPatch,
@@ -459,7 +460,7 @@ def test_a_negative_count_is_refused(
 
 
 def test_replay_recordings_together(
-    listener: "Listener", tmp_path: Path, record: "Record", packet: "MakePacket", capsys: Output
+    listener: Listener, tmp_path: Path, record: "Record", packet: "MakePacket", capsys: Output
 ) -> None:
     left = [packet(number, topic="left", metadata={"n": number}) for number in range(3)]
     right = [packet(number, topic="right") for number in range(10, 13)]
@@ -479,7 +480,7 @@ def test_replay_recordings_together(
 
 
 def test_replay_in_a_loop_with_another_topic(
-    listener: "Listener", tmp_path: Path, record: "Record", packet: "MakePacket", capsys: Output
+    listener: Listener, tmp_path: Path, record: "Record", packet: "MakePacket", capsys: Output
 ) -> None:
     recording = record(tmp_path / "a.mkv", [packet(0), packet(1), packet(2)])
     options = ("--loop", "--count", "5", "--start", "0.04", "--topic", "again")

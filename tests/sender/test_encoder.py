@@ -6,16 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from framewire.common import wire
-from framewire.common.errors import UsageError
-from framewire.common.frame import Frame, Image
+from framewire.common import jpeg, wire
+from framewire.common.errors import JpegError, UsageError
+from framewire.common.frame import Frame, Image, Packet
 from framewire.common.jpeg import decode
+from framewire.common.level import Level
 from framewire.common.testchart import read_number
 from framewire.sender import encoder
 from framewire.sender.encoder import Encoder, parse_size
 
 if TYPE_CHECKING:
-    from sender.conftest import Chart, MakeFrame
+    from sender.conftest import Chart, MakeFrame, MakePacket
 
 
 # -- sizes --------------------------------------------------------------------------------------
@@ -184,3 +185,109 @@ def test_the_frame_is_left_as_it_was(frame: "MakeFrame", chart: "Chart") -> None
     Encoder(gray=True, size=(80, 96)).packet(source)
     assert np.array_equal(source.image, chart(8))
     assert source.header.codec == "raw"
+
+
+# -- levels -------------------------------------------------------------------------------------
+
+
+def test_the_own_level_is_what_the_sender_was_told(frame: "MakeFrame") -> None:
+    encoder = Encoder(quality=70, size=(80, 48), gray=True)
+    assert encoder.packet(frame(1)).payload == encoder.packet(frame(1), Level()).payload
+
+
+@pytest.mark.parametrize("quality", [1, 40, 95])
+def test_a_quality_that_is_asked_for(frame: "MakeFrame", quality: int) -> None:
+    packet = Encoder(quality=70).packet(frame(1), Level(quality=quality))
+    assert packet.header.quality == quality
+    assert packet.payload == jpeg.encode(frame(1).image, quality)
+    wire.check_payload(packet.header, packet.payload)
+
+
+@pytest.mark.parametrize(
+    ("scale", "size"),
+    [(1.0, (160, 96)), (0.5, (80, 48)), (0.75, (120, 72)), (1 / 3, (53, 32)), (1 / 16, (10, 6))],
+)
+def test_a_scale_that_is_asked_for(frame: "MakeFrame", scale: float, size: tuple[int, int]) -> None:
+    packet = Encoder(quality=95).packet(frame(1), Level(scale=scale))
+    assert (packet.header.width, packet.header.height, packet.header.quality) == (*size, 95)
+    wire.check_payload(packet.header, packet.payload)
+
+
+def test_the_scale_is_that_of_the_senders_own_size(frame: "MakeFrame") -> None:
+    header = Encoder(size=(100, 60), gray=True).packet(frame(1), Level(scale=0.5)).header
+    assert (header.width, header.height, header.channels) == (50, 30, 1)
+
+
+def test_a_picture_keeps_a_pixel_at_any_scale(frame: "MakeFrame") -> None:
+    thin = np.full((1, 160), 90, np.uint8)
+    packet = Encoder().packet(Frame(thin, frame(0).header), Level(scale=1 / 16))
+    assert (packet.header.width, packet.header.height) == (10, 1)
+    wire.check_payload(packet.header, packet.payload)
+
+
+@pytest.mark.parametrize(
+    "level",
+    [Level(), Level(quality=80), Level(quality=95), Level(scale=1.0), Level(quality=100, scale=1)],
+)
+def test_what_is_encoded_stays_as_it_is_unless_less_is_asked_for(
+    packet: "MakePacket", level: Level, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder, "decode", None)  # not even looked at
+    given = packet(3)  # of quality 80
+    assert Encoder(quality=10, size=(32, 32), gray=True).packet(given, level) is given
+
+
+@pytest.mark.parametrize(
+    ("level", "quality", "size"),
+    [
+        (Level(quality=79), 79, (160, 96)),
+        (Level(quality=20, scale=0.5), 20, (80, 48)),
+        (Level(scale=0.5), 80, (80, 48)),  # at the quality that it had
+    ],
+)
+def test_less_of_what_is_encoded(
+    packet: "MakePacket", level: Level, quality: int, size: tuple[int, int]
+) -> None:
+    given = packet(3, metadata={"gain": 4}, dropped=2)
+    less = Encoder(quality=90).packet(given, level)
+    header = less.header
+    assert (header.width, header.height, header.quality) == (*size, quality)
+    assert len(less.payload) < len(given.payload)
+    assert read_number(decode(less.payload)) == 3
+    wire.check_payload(header, less.payload)
+    changed = {
+        name
+        for name in header.__struct_fields__
+        if getattr(given.header, name) != getattr(header, name)
+    }
+    assert changed <= {"width", "height", "quality", "encode_us", "crc32"}
+
+
+def test_of_an_unknown_quality_any_is_less(packet: "MakePacket") -> None:
+    given = packet(3, quality=0)
+    encoder = Encoder(quality=60)
+    assert encoder.packet(given, Level(quality=99)).header.quality == 99
+    assert encoder.packet(given, Level(scale=0.5)).header.quality == 60
+    assert encoder.packet(given) is given
+
+
+def test_a_gray_picture_that_is_encoded_stays_gray(frame: "MakeFrame") -> None:
+    given = Encoder(gray=True).packet(frame(5))
+    less = Encoder().packet(given, Level(quality=50, scale=0.5))
+    assert less.header.channels == 1
+    wire.check_payload(less.header, less.payload)
+
+
+def test_raw_pixels_that_are_passed_on_stay_as_they_are(frame: "MakeFrame") -> None:
+    source = frame(1)
+    given = Packet(source.header, source.image.tobytes())
+    assert Encoder().packet(given, Level(quality=10, scale=0.5)) is given
+
+
+def test_a_packet_that_is_no_jpeg_is_an_error_only_if_less_of_it_is_wanted(
+    packet: "MakePacket",
+) -> None:
+    broken = Packet(packet(0).header, b"\xff\xd8 nonsense \xff\xd9")
+    assert Encoder().packet(broken) is broken
+    with pytest.raises(JpegError):
+        Encoder().packet(broken, Level(quality=10))

@@ -9,10 +9,9 @@ from framewire.common.errors import EndpointError
 
 __all__ = ["PATTERNS", "Endpoint", "check_exposure", "parse_endpoint", "parse_endpoints"]
 
-PATTERNS = ("pub-sub",)
-"""The patterns that this version speaks; the first is the default."""
+PATTERNS = ("pub-sub", "req-rep", "push-pull")
+"""How the two ends talk; the first is the default. docs/guide/patterns.md says which is for what."""
 
-_RESERVED = ("req-rep", "push-pull")
 _SHAPE = re.compile(r"\A(?:(?P<pattern>[a-z-]+)\+)?(?P<transport>[a-z]+)://(?P<address>.+)\Z")
 _TCP = re.compile(r"\A(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]/\s]+):(?P<port>[0-9]{1,5}|\*)\Z")
 _IPC_MAX_BYTES = 107  # sun_path in <sys/un.h>, less its closing zero
@@ -64,8 +63,6 @@ def parse_endpoint(text: str, *, bind: bool) -> Endpoint:
         hint = f"did you mean tcp://{text}?" if _TCP.match(text) else "use tcp://HOST:PORT"
         raise EndpointError(f"bad endpoint {text!r}: {hint}")
     pattern = shape["pattern"] or PATTERNS[0]
-    if pattern in _RESERVED:
-        raise EndpointError(f"bad endpoint {text!r}: {pattern} is not in this version, use pub-sub")
     if pattern not in PATTERNS:
         raise EndpointError(
             f"bad endpoint {text!r}: unknown pattern {pattern!r}, use {', '.join(PATTERNS)}"

@@ -11,10 +11,23 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["VERSION", "Codec", "Frame", "Header", "Image", "Packet", "State", "Status"]
+__all__ = [
+    "MAX_HOPS",
+    "VERSION",
+    "Codec",
+    "Frame",
+    "Header",
+    "Image",
+    "Packet",
+    "State",
+    "Status",
+]
 
 VERSION = 1
 """The protocol version that this code speaks."""
+
+MAX_HOPS = 8
+"""A relay refuses a message that came through as many relays: they send it in a circle."""
 
 Image = npt.NDArray[np.uint8]
 """(H, W, 3) in BGR order, or (H, W) gray; uint8."""
@@ -24,6 +37,7 @@ State = Literal["live", "no-signal", "ended"]
 
 Uint = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Size = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Hops = Annotated[int, msgspec.Meta(ge=0, le=255)]
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="frame"):
@@ -61,6 +75,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="f
     """zlib's CRC-32 of the payload; 0 for pixels that were not encoded yet."""
     metadata: dict[str, Any] = {}
     """The user's own: str keys, plain values, at most 64 KiB encoded and 16 deep."""
+    hops: Hops = 0
+    """Relays that the message came through; written only if not 0."""
 
     def age_ms(self, now_ns: int) -> float:
         """Milliseconds from capture (for a replay: from sending) to `now_ns` of the wall clock.
@@ -83,6 +99,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="s
     sent_ns: Uint
     state: State
     reason: Annotated[str, msgspec.Meta(max_length=1024)] = ""
+    hops: Hops = 0
+    """Relays that the message came through; written only if not 0."""
 
 
 @dataclass(frozen=True, slots=True)

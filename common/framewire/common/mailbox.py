@@ -53,6 +53,11 @@ class Mailbox(Generic[T]):
         return self._dropped
 
     @property
+    def weight(self) -> int:
+        """What the items inside weigh."""
+        return self._weight
+
+    @property
     def closed(self) -> bool:
         return self._closed
 

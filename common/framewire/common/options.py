@@ -1,6 +1,6 @@
 """Command-line options that several commands share, each explained once."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -10,11 +10,15 @@ __all__ = [
     "BindTo",
     "ConnectTo",
     "Count",
+    "Credits",
     "Duration",
     "Endpoints",
+    "History",
     "Insecure",
     "Json",
     "Loop",
+    "Quality",
+    "Scale",
     "Speed",
     "Start",
     "Switch",
@@ -44,8 +48,8 @@ BindTo = Annotated[
     list[str] | None,
     Parameter(
         negative="",
-        help="Address to bind, as in tcp://127.0.0.1:5555 (the default); may be repeated. "
-        "The port `*` lets the system choose.",
+        help="Address to bind, as in tcp://127.0.0.1:5555 (the default), req-rep+tcp://... or "
+        "push-pull+tcp://...; may be repeated. The port `*` lets the system choose.",
     ),
 ]
 ConnectTo = Annotated[
@@ -55,12 +59,41 @@ ConnectTo = Annotated[
 Loop = Annotated[Switch, Parameter(help="Begin again at the end.")]
 Speed = Annotated[float, Parameter(help="Times the original pace; 0 is as fast as possible.")]
 Start = Annotated[float, Parameter(help="Seconds from the beginning to start at.")]
-Wait = Annotated[int, Parameter(help="Begin when so many receivers have subscribed.")]
+Wait = Annotated[int, Parameter(help="Begin when so many receivers are there.")]
+History = Annotated[
+    str | None,
+    Parameter(
+        help="Recent frames to keep for those who ask for all (req-rep), as in 64M: after a break "
+        "they get what they missed."
+    ),
+]
 
 # -- receiving ------------------------------------------------------------------------------------
 
+Quality = Annotated[
+    int | Literal["auto"] | None,
+    Parameter(
+        help="JPEG quality to ask for, 1 to 100, or auto: the best at which the full frame rate fits "
+        "through the link. For req-rep endpoints."
+    ),
+]
+Scale = Annotated[
+    float | None,
+    Parameter(help="Size to ask for, times the sender's, as in 0.5. For req-rep endpoints."),
+]
+Credits = Annotated[
+    int | None,
+    Parameter(
+        help="Requests on their way at once, 1 to 8; by default as the round trip needs. For req-rep "
+        "endpoints."
+    ),
+]
 Endpoints = Annotated[
-    str, Parameter(help="Senders to connect to; tcp://127.0.0.1:5555 if none is given.")
+    str,
+    Parameter(
+        help="Senders to connect to, with their pattern, as in req-rep+tcp://lab-pi:5556; "
+        "tcp://127.0.0.1:5555 if none is given."
+    ),
 ]
 BindSenders = Annotated[
     list[str] | None,

@@ -42,8 +42,7 @@ class Stopper(Closing):
     """
 
     def __init__(self, *on_stop: Callable[[], None], duration: float | None = None) -> None:
-        self.requested = False
-        """Whether the command was asked to end."""
+        self._request = threading.Event()
         self._on_stop = on_stop
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
@@ -55,16 +54,25 @@ class Stopper(Closing):
         self._thread = threading.Thread(target=self._watch, name="framewire-stopper", daemon=True)
         self._thread.start()
 
+    @property
+    def requested(self) -> bool:
+        """Whether the command was asked to end."""
+        return self._request.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Until it is asked to end, or for so many seconds; whether it is asked."""
+        return self._request.wait(seconds)
+
     def _noted(self, number: int, frame: FrameType | None) -> None:
         """The first signal is handled by the thread, which reads it off the wake-up socket."""
-        self.requested = True
+        self._request.set()
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
 
     def _watch(self) -> None:
         if not self._asked():
             return
-        self.requested = True
+        self._request.set()
         for call in self._on_stop:
             call()
 

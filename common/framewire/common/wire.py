@@ -6,32 +6,55 @@ docs/PROTOCOL.md is the specification; tests/golden/ holds its bytes. Any bytes 
 
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.errors import MetadataError, ProtocolError, TopicError, VersionError
-from framewire.common.frame import VERSION, Header, Packet, Status
+from framewire.common.frame import VERSION, Header, Packet, Status, Uint
 from framewire.common.jpeg_syntax import inspect
 from framewire.common.topic import MAX_TOPIC_BYTES, check_topic, wire_topic
 
 __all__ = [
+    "Answer",
+    "Parts",
     "check_metadata",
     "check_payload",
     "checksum",
     "decode",
+    "decode_answer",
     "decode_header",
     "encode",
+    "encode_answer",
     "encode_header",
     "encode_status",
+    "read_map",
 ]
 
 Parts = tuple[bytes, bytes, bytes]
 """Topic, header, payload."""
 
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the header of an answer has beside the facts of its frame or status.
+
+    Facts of one request, not of the picture: `Header` has none of them, so recordings neither.
+    """
+
+    request: Uint | None = None
+    """The `id` of the request that this answers; None if that had none."""
+    waited_us: Uint = 0
+    """Microseconds from the request's arrival at the sender until its answer was handed to ZeroMQ:
+    a duration on the sender's monotonic clock. The rest of what the receiver measured is the
+    path's time."""
+
+
+T = TypeVar("T")
+
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Header | Status)
+_decoder: msgspec.msgpack.Decoder[Header | Status] = msgspec.msgpack.Decoder(Header | Status)
+_answer_decoder = msgspec.msgpack.Decoder(Answer)
 
 
 class _Version(msgspec.Struct):
@@ -59,10 +82,17 @@ def checksum(payload: bytes) -> int:
 
 def encode_header(header: Header, *, with_topic: bool) -> bytes:
     """The msgpack map of `header`. Recordings keep the topic in it; a message has it in part 1."""
-    fields = {"kind": "frame", **msgspec.structs.asdict(header)}
+    return _encoder.encode(_fields(header, with_topic=with_topic))
+
+
+def _fields(message: Header | Status, *, with_topic: bool = False) -> dict[str, Any]:
+    kind = "frame" if isinstance(message, Header) else "status"
+    fields = {"kind": kind, **msgspec.structs.asdict(message)}
     if not with_topic:
         del fields["topic"]
-    return _encoder.encode(fields)
+    if not message.hops:
+        del fields["hops"]
+    return fields
 
 
 def encode(packet: Packet) -> Parts:
@@ -73,9 +103,17 @@ def encode(packet: Packet) -> Parts:
 
 def encode_status(status: Status) -> Parts:
     """The three parts of a status message, the last one empty."""
-    fields = {"kind": "status", **msgspec.structs.asdict(status)}
-    del fields["topic"]
-    return wire_topic(status.topic), _encoder.encode(fields), b""
+    return wire_topic(status.topic), _encoder.encode(_fields(status)), b""
+
+
+def encode_answer(message: Packet | Status, request: int | None, waited_us: int) -> Parts:
+    """The three parts that answer a request; `Answer` explains the two facts."""
+    fields = _fields(message.header if isinstance(message, Packet) else message)
+    if request is not None:
+        fields["request"] = request
+    fields["waited_us"] = waited_us
+    payload = message.payload if isinstance(message, Packet) else b""
+    return wire_topic(message.topic), _encoder.encode(fields), payload
 
 
 def check_metadata(metadata: dict[str, Any], limits: Limits = DEFAULT_LIMITS) -> dict[str, Any]:
@@ -156,6 +194,11 @@ def decode_header(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Header:
     return header
 
 
+def decode_answer(header_part: bytes) -> Answer:
+    """What part 2 of an answer says of its request, or `ProtocolError`. Call `decode` before."""
+    return read_map(_answer_decoder, header_part, "header", peer="sender", older="this side")
+
+
 def _decode_topic(part: bytes) -> str:
     if not part.endswith(b"/"):
         raise ProtocolError(f"a topic without its closing '/': {part[:64]!r}")
@@ -173,28 +216,37 @@ def _check_name(name: str) -> str:
 
 
 def _decode_map(data: bytes, limits: Limits) -> Header | Status:
-    try:
-        header: Header | Status = _decoder.decode(data)
-    except _DECODE_ERRORS as error:
-        raise _header_error(data, error) from None
+    header = read_map(_decoder, data, "header", peer="sender", older="this side")
     if isinstance(header, Header) and header.metadata:
         _check_received_metadata(header.metadata, data, limits)
     return header
 
 
-def _header_error(data: bytes, error: Exception) -> ProtocolError:
-    """A later version may have changed anything else, so its number is looked at by itself."""
+def read_map(
+    decoder: msgspec.msgpack.Decoder[T], data: bytes, what: str, *, peer: str, older: str
+) -> T:
+    """The value of a peer's map, or `ProtocolError`: `VersionError` if `peer` is ahead of `older`.
+
+    A later version may have changed anything else, so its number is looked at by itself.
+    """
     try:
-        version = _version_decoder.decode(data).version
+        return decoder.decode(data)
+    except _DECODE_ERRORS as error:
+        version = _version(data)
+        if version > VERSION:
+            raise VersionError(
+                f"the {peer} speaks protocol version {version}, this framewire knows {VERSION}: "
+                f"update {older}"
+            ) from None
+        reason = " ".join(str(error).split())[:200]  # it may quote what the peer wrote
+        raise ProtocolError(f"a {what} that cannot be read: {reason}") from None
+
+
+def _version(data: bytes) -> int:
+    try:
+        return _version_decoder.decode(data).version
     except _DECODE_ERRORS:
-        version = 0
-    if version > VERSION:
-        return VersionError(
-            f"the sender speaks protocol version {version}, this framewire knows {VERSION}: "
-            "update this side"
-        )
-    reason = " ".join(str(error).split())[:200]  # it may quote what the peer wrote
-    return ProtocolError(f"a header that cannot be read: {reason}")
+        return 0
 
 
 def _check_received_metadata(metadata: dict[str, Any], data: bytes, limits: Limits) -> None:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from framewire.common.clock import NS
-from framewire.common.frame import Packet, State
-from framewire.common.gaps import GapCounter
+from framewire.common.frame import Packet, State, Status
+from framewire.common.gaps import GapCounter, Missing
 from framewire.common.stats import Quantiles, Rate
 
 __all__ = ["ReceiverStats", "TopicAccount", "TopicReceived"]
@@ -14,8 +14,8 @@ __all__ = ["ReceiverStats", "TopicAccount", "TopicReceived"]
 class TopicReceived:
     """What a receiver saw of one topic so far; counts since it began.
 
-    For one run of a sender: captured = received + lost, and received = delivered + skipped + what
-    still waits + what did not decode (`ReceiverStats.malformed`).
+    For one run of a sender: captured = received + lost + passed_by, and received = delivered +
+    skipped + what still waits + what did not decode (`ReceiverStats.malformed`).
     """
 
     received: int
@@ -27,7 +27,16 @@ class TopicReceived:
     skipped: int
     """Frames that newer ones replaced before the caller took them (`keep="newest"`)."""
     lost: int
-    """Frames that never arrived, counted from gaps in the sequence."""
+    """Frames that have not arrived, counted from gaps in the sequence; one that comes late, behind
+    its successors, is lost no more."""
+    passed_by: int
+    """As `lost`, but not meant for this receiver: not asked for while the link was busy (`req-rep`,
+    newest), or taken by other workers (`push-pull`). A collector that takes all work counts these
+    as lost."""
+    missing: tuple[Missing, ...]
+    """The numbers of those, oldest first, as far as they are remembered."""
+    repeated: int
+    """Frames that came again, and were dropped."""
     restarts: int
     """How often the sender was replaced by a new run."""
     state: State
@@ -35,6 +44,8 @@ class TopicReceived:
     reason: str
     silent_s: float
     """Seconds since anything of this topic arrived; senders say something every second."""
+    quality: int
+    """JPEG quality of the last frame; 0 if unknown."""
     fps: float
     """Frames a second that arrived, over the last two seconds."""
     bits_per_s: float
@@ -74,6 +85,10 @@ class ReceiverStats:
         return sum(topic.lost for topic in self.topics.values())
 
     @property
+    def passed_by(self) -> int:
+        return sum(topic.passed_by for topic in self.topics.values())
+
+    @property
     def restarts(self) -> int:
         return sum(topic.restarts for topic in self.topics.values())
 
@@ -90,19 +105,45 @@ class TopicAccount:
     state: State = "live"
     reason: str = ""
     heard_ns: int = 0
+    quality: int = 0
+    newest: tuple[str, int] = ("", -1)
+    """Run and number of the newest frame."""
+    partial: bool = False
+    """Whether what is missing was not meant for this receiver."""
     rate: Rate = field(default_factory=Rate)
     ages: Quantiles = field(default_factory=Quantiles)
 
-    def take(self, packet: Packet, now_ns: int) -> int:
-        """Count a packet that arrived; return how many before it are missing."""
+    def take(self, packet: Packet, now_ns: int, *, partial: bool = False) -> int | None:
+        """Count a packet that arrived; return how many before it are newly missing.
+
+        None if it came before, which is all that is counted of it then.
+        """
         header, size = packet.header, len(packet.payload)
+        self.heard_ns = now_ns
+        missing = self.gaps.frame(header.sender, header.sequence, replay=header.replay)
+        if missing is None:
+            return None
+        if header.sender != self.newest[0] or header.sequence > self.newest[1]:
+            self.newest = header.sender, header.sequence
+        self.partial = partial
         self.received += 1
         self.received_bytes += size
-        self.heard_ns = now_ns
+        self.quality = header.quality
         self.rate.add(now_ns, size)
         if self.state != "live":
             self.state, self.reason = "live", ""
-        return self.gaps.frame(header.sender, header.sequence, replay=header.replay)
+        return missing
+
+    def is_late(self, packet: Packet) -> bool:
+        """Whether a newer frame of its run came before it."""
+        return (packet.header.sender, packet.sequence) != self.newest
+
+    def hear(self, status: Status, now_ns: int, *, partial: bool = False) -> int:
+        """Take what the sender says; return how many frames are newly missing."""
+        self.heard_ns = now_ns
+        self.partial = partial
+        self.state, self.reason = status.state, status.reason
+        return self.gaps.status(status.sender, status.sequence)
 
     def snapshot(self, now_ns: int) -> TopicReceived:
         p50, p95 = self.ages(0.5, 0.95)
@@ -111,10 +152,14 @@ class TopicAccount:
             received_bytes=self.received_bytes,
             delivered=self.delivered,
             skipped=self.skipped,
-            lost=self.gaps.lost,
+            lost=0 if self.partial else self.gaps.lost,
+            passed_by=self.gaps.lost if self.partial else 0,
+            missing=self.gaps.missing(),
+            repeated=self.gaps.repeated,
             restarts=self.gaps.restarts,
             state=self.state,
             reason=self.reason,
+            quality=self.quality,
             silent_s=(now_ns - self.heard_ns) / NS,
             fps=self.rate.events(now_ns),
             bits_per_s=8 * self.rate.amount(now_ns),

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -11,10 +11,13 @@ from framewire.common.errors import Closed, ReceiveTimeout
 from framewire.common.options import (
     BindSenders,
     Count,
+    Credits,
     Duration,
     Endpoints,
     Insecure,
     Json,
+    Quality,
+    Scale,
     Switch,
     Topics,
     Verbose,
@@ -43,6 +46,9 @@ def view(
     bind: BindSenders = None,
     topic: Topics = None,
     headless: Switch = False,
+    quality: Quality = None,
+    scale: Scale = None,
+    credits: Credits = None,
     count: Count = None,
     duration: Duration = None,
     insecure: Insecure = False,
@@ -60,7 +66,8 @@ def view(
     """
     set_up_logging(verbose=verbose)
     with ExitStack() as stack:
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure)
+        asked = {"quality": quality, "scale": scale, "credits": credits}
+        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
         if headless:
             watch(receiver, count=count, duration=duration, json=json)
         else:
@@ -79,6 +86,7 @@ def record(
     count: Count = None,
     duration: Duration = None,
     all: Switch = False,
+    credits: Credits = None,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -94,15 +102,18 @@ def record(
     overwrite
         Replace the file if it is there.
     all
-        Every frame is wanted: exit with 3 if one was lost.
+        Every frame is wanted: exit with 3 if one was lost. Over req-rep what was missed is fetched
+        from the sender's history.
     """
     from framewire.receiver.sinks import open_sink
 
     set_up_logging(verbose=verbose)
     frames = 0
     with ExitStack() as stack:
+        receiver = _open(
+            stack, endpoints, bind, topic, insecure=insecure, keep="all", credits=credits
+        )
         sink = open_sink(format, out, overwrite=overwrite)
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, keep="all")
 
         def write(packet: "Packet") -> None:
             nonlocal frames
@@ -114,7 +125,8 @@ def record(
                 watch(receiver, count=count, duration=duration, json=json, take=write)
         finally:  # also when the disk failed: what was lost until then is told
             print_summary(receiver.stats, json, recorded=frames, out=str(out))
-    return EXIT_LOST if all and receiver.stats.lost else EXIT_DONE
+    missing = receiver.stats.lost + receiver.stats.passed_by
+    return EXIT_LOST if all and missing else EXIT_DONE
 
 
 def snapshot(
@@ -123,6 +135,8 @@ def snapshot(
     bind: BindSenders = None,
     topic: Topics = None,
     timeout: Annotated[float, Parameter(validator=Number(gt=0))] = 10.0,
+    quality: Quality = None,
+    scale: Scale = None,
     insecure: Insecure = False,
     json: Json = False,
 ) -> int:
@@ -140,7 +154,8 @@ def snapshot(
     set_up_logging(verbose=False)
     check_writable(out)
     with ExitStack() as stack:
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure)
+        asked = {"quality": quality, "scale": scale}
+        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
         stack.enter_context(Stopper(receiver.close))
         try:
             packet = receiver.read_packet(timeout)
@@ -200,12 +215,10 @@ def _open(
     endpoints: tuple[str, ...],
     bind: list[str] | None,
     topics: list[str] | None,
-    *,
-    insecure: bool,
-    keep: Literal["newest", "all"] = "newest",
+    **options: Any,
 ) -> "Receiver":
     from framewire.receiver import Receiver
 
     return stack.enter_context(
-        Receiver(*endpoints, bind=bind or (), topics=topics or (), keep=keep, insecure=insecure)
+        Receiver(*endpoints, bind=bind or (), topics=topics or (), **options)
     )

@@ -25,10 +25,11 @@ from framewire.common.frame import Frame, Packet, Status
 from framewire.common.mailbox import Mailbox
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
-from framewire.common.transport import Subscriber, Waker, wait
+from framewire.common.transport import TICK_MS, Waker, wait
 from framewire.receiver.account import ReceiverStats, TopicAccount
 from framewire.receiver.decoder import decode
-from framewire.receiver.link import Link
+from framewire.receiver.links import Link, Want, open_link
+from framewire.receiver.links.steering import Steering
 
 __all__ = ["Keep", "Receiver"]
 
@@ -37,6 +38,8 @@ _log = logging.getLogger("framewire.receiver")
 Keep = Literal["newest", "all"]
 
 _QUEUE_BYTES = 256 << 20
+_ENOUGH_BYTES = 32 << 20  # of every frame that is asked for, this much waits here at most
+_STATUS_BYTES = 500
 _SAID_ONCE = 16  # complaints that are not repeated; a peer must not fill memory with them
 _BURST = 32  # messages from one socket before the next has its turn
 _JOIN_S = 5.0
@@ -45,14 +48,23 @@ _JOIN_S = 5.0
 class Receiver(Closing):
     """Receives frames from any number of senders, which come and go as they like.
 
-    Connects to `connect` (default: tcp://127.0.0.1:5555) and binds to `bind`. `topics` chooses
-    topics and everything below them (``lab`` takes ``lab`` and ``lab/cam1``, never ``lab2``);
-    none means all.
+    Connects to `connect` (default: tcp://127.0.0.1:5555) and binds to `bind`; an endpoint's pattern
+    is the sender's, as in ``req-rep+tcp://host:port``. `topics` chooses topics and everything below
+    them (``lab`` takes ``lab`` and ``lab/cam1``, never ``lab2``); no topic means all, and None that
+    nothing is taken before `select`. (Work, which comes
+    over ``push-pull``, is taken whatever its topic.)
 
     `keep` is ``newest``: for each topic the newest frame only, so that slow work here never makes
     frames old; what it passes over is counted as skipped. Or ``all``: every frame that arrives, in
     order, from a queue of at most 256 MiB; when that is full, the senders' side drops and it is
-    counted as lost.
+    counted as lost. Over ``req-rep``, ``all`` asks the sender for what comes after the last frame
+    here, so that nothing is lost that its history still holds. Work is never passed over: a worker
+    holds one frame at a time.
+
+    Over ``req-rep`` the sender is asked for pictures of this `quality` (1 to 100) and `scale` (1/16
+    to 1, of width and height), or with ``quality="auto"`` of the best quality at which the full
+    frame rate fits through the link, as measured all the time. `credits` is how many requests are on
+    their way at once; by default one, and more where the round trip is long.
 
     `timeout` is how many seconds reading waits for a frame (None: for ever) before it raises
     `ReceiveTimeout`. An address that other machines can reach is not bound unless `insecure`.
@@ -66,9 +78,13 @@ class Receiver(Closing):
         self,
         *connect: str,
         bind: str | Iterable[str] = (),
-        topics: str | Iterable[str] = (),
+        topics: str | Iterable[str] | None = (),
         keep: Keep = "newest",
         timeout: float | None = None,
+        quality: int | Literal["auto"] | None = None,
+        scale: float | None = None,
+        credits: int | None = None,
+        statuses: bool = False,
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -77,53 +93,60 @@ class Receiver(Closing):
         to_bind = parse_endpoints(bind, bind=True)
         to_connect = parse_endpoints(connect or (() if to_bind else DEFAULT_ENDPOINT), bind=False)
         check_exposure(to_bind, insecure=insecure)
-        names = (topics,) if isinstance(topics, str) else topics
-        prefixes = [wire_topic(check_topic(name)) for name in names] or [b""]
+        if statuses and keep != "all":
+            raise UsageError("statuses have their place among all frames: use keep='all' with them")
+        _check_asking((*to_bind, *to_connect), keep, quality, scale, credits)
+        selected = _prefixes(topics)
         self._timeout = timeout
         self._limits = limits
+        self._statuses = statuses
         self._lock = threading.Lock()
         self._topics: dict[str, TopicAccount] = {}
         self._ages = Quantiles()
         self._malformed = 0
         self._complaints = Throttle()
+        self._losses = Throttle()
         self._said_once: set[str] = set()
         self._newest = keep == "newest"
         self._listeners: set[Callable[[], None]] = set()
-        self._packets: Mailbox[Packet] = Mailbox(
+        self._packets: Mailbox[Packet | Status] = Mailbox(
             "newest" if self._newest else "block",
             capacity=_QUEUE_BYTES,
-            weight=lambda packet: len(packet.payload),
+            weight=_weight,
             on_change=self._tell_listeners,
         )
         self._waker = Waker()
+        self._to_select: frozenset[bytes] | None = None
+        want = Want(
+            everything=not self._newest,
+            max_message_bytes=max(limits.payload_bytes, limits.header_bytes),
+            quality=quality,
+            scale=scale,
+            credits=credits,
+        )
         self._links: list[Link] = []
         try:
             for endpoint in to_bind:
-                self._subscribe([endpoint], [], prefixes)
+                self._links.append(open_link(endpoint, want, bind=True))
             for endpoint in to_connect:
-                self._subscribe([], [endpoint], prefixes)
+                self._links.append(open_link(endpoint, want, bind=False))
+            for link in self._links:
+                link.select(selected)
         except BaseException:
-            self._close_sockets()
+            self._close_links()
             raise
+        self._wakes_when_taken = any(
+            endpoint.pattern != "pub-sub" for endpoint in (*to_bind, *to_connect)
+        )
         self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
         self._thread.start()
-
-    def _subscribe(
-        self, bind: list[Endpoint], connect: list[Endpoint], prefixes: list[bytes]
-    ) -> None:
-        limit = max(self._limits.payload_bytes, self._limits.header_bytes)
-
-        def open_socket() -> Subscriber:
-            return Subscriber(bind, connect, prefixes, limit)
-
-        self._links.append(Link(open_socket, monotonic_ns(), connects=bool(connect)))
 
     # -- for the user -------------------------------------------------------------------------
 
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The addresses in use, with the port that the system chose where ``*`` was asked for."""
-        return tuple(url for link in self._links for url in link.subscriber.endpoints)
+        return tuple(url for link in self._links for url in link.endpoints)
 
     @property
     def stats(self) -> ReceiverStats:
@@ -209,6 +232,32 @@ class Receiver(Closing):
         self._delivered(packet.topic, packet.age_ms)
         return packet
 
+    def messages(self, timeout: float | None = None) -> Iterator[Packet | Status]:
+        """Packets, and what senders say of their topics in between, each in its place.
+
+        For a receiver with ``statuses=True``. Ends at `close`; raises `ReceiveTimeout` after
+        `timeout` seconds without either.
+        """
+        while True:
+            try:
+                message = self._get(timeout)
+            except Closed:
+                return
+            if isinstance(message, Packet):
+                message = replace(message, received_ns=wall_ns())
+                self._delivered(message.topic, message.age_ms)
+            yield message
+
+    def select(self, prefixes: Iterable[bytes]) -> None:
+        """Take other topics from now on: those whose wire names begin with one of `prefixes`.
+
+        For a relay, which passes on what it is asked for. The empty prefix stands for all; with
+        none, nothing is taken and nothing asked for.
+        """
+        with self._lock:
+            self._to_select = frozenset(prefixes)
+        self._waker.wake()
+
     def close(self) -> None:
         """Stop receiving and free everything. May be called again."""
         self._packets.close()
@@ -220,10 +269,22 @@ class Receiver(Closing):
 
     def _next(self, timeout: float | None) -> Packet:
         seconds = self._timeout if timeout is None else timeout
-        packet = self._packets.get(seconds)
-        if packet is None:
+        deadline_ns = None if seconds is None else monotonic_ns() + round(seconds * NS)
+        while True:
+            message = self._get(seconds)
+            if isinstance(message, Packet):
+                return message
+            if deadline_ns is not None:
+                seconds = max(0.0, (deadline_ns - monotonic_ns()) / NS)
+
+    def _get(self, timeout: float | None) -> Packet | Status:
+        seconds = self._timeout if timeout is None else timeout
+        message = self._packets.get(seconds)
+        if message is None:
             raise self._nothing_came(seconds)
-        return packet
+        if self._wakes_when_taken:
+            self._waker.wake()  # there is room for the next
+        return message
 
     def _nothing_came(self, seconds: float | None) -> ReceiveTimeout:
         return ReceiveTimeout(
@@ -253,12 +314,13 @@ class Receiver(Closing):
 
     def _run(self) -> None:
         try:
+            due_ns = self._step(monotonic_ns())
             while not self._packets.closed:
-                wait([link.subscriber for link in self._links], self._waker)
+                self._wait_until(due_ns)
                 began_ns = monotonic_ns()
                 for link in self._links:
                     self._drain(link)
-                self._replace_deaf_links(began_ns)
+                due_ns = self._step(began_ns)
         except Closed:
             pass
         except Exception:  # the top of this thread
@@ -266,56 +328,87 @@ class Receiver(Closing):
             raise
         finally:
             self._packets.close()
-            self._close_sockets()
+            self._close_links()
 
-    def _close_sockets(self) -> None:
+    def _close_links(self) -> None:
         for link in self._links:
-            link.subscriber.close()
+            link.close()
         self._waker.close()
+
+    def _wait_until(self, due_ns: int | None) -> None:
+        left_ms = TICK_MS
+        if due_ns is not None:
+            left_ms = min(TICK_MS, max(0, -((monotonic_ns() - due_ns) // 1_000_000)))
+        wait([socket for link in self._links for socket in link.sockets], self._waker, left_ms)
 
     def _drain(self, link: Link) -> None:
         for _ in range(_BURST):
-            parts = link.subscriber.receive()
+            parts = link.receive()
             if parts is None:
                 return
+            message = None
             try:
-                self._take(wire.decode(parts, self._limits))
+                message = wire.decode(parts, self._limits)
             except VersionError as error:
                 self._refuse(str(error), once=True)
             except ProtocolError as error:
                 self._refuse(str(error))
-            else:
-                link.heard(monotonic_ns())
+            link.took(message, monotonic_ns())
+            if message is not None and self._is_known(message.topic):
+                self._take(message, link)
 
-    def _replace_deaf_links(self, began_ns: int) -> None:
-        now_ns = monotonic_ns()
-        for link in self._links:
-            link.excuse(now_ns - began_ns)
-            if link.replace_if_deaf(now_ns):
-                _log.debug("nothing from %s: trying anew", ", ".join(link.subscriber.endpoints))
-
-    def _take(self, message: Packet | Status) -> None:
+    def _step(self, began_ns: int) -> int | None:
+        """Let every link do what is due; when the next thing is."""
         now_ns = monotonic_ns()
         with self._lock:
-            topic = self._topic(message.topic)
+            selected, self._to_select = self._to_select, None
+        dues = []
+        for link in self._links:
+            if selected is not None:
+                link.select(selected)
+            link.excuse(now_ns - began_ns)
+            dues.append(link.step(now_ns, room=self._has_room(link)))
+        return min((due for due in dues if due is not None), default=None)
+
+    def _has_room(self, link: Link) -> bool:
+        if link.is_work:
+            return not len(self._packets)
+        return self._newest or self._packets.weight < _ENOUGH_BYTES
+
+    def _take(self, message: Packet | Status, link: Link) -> None:
+        now_ns, partial = monotonic_ns(), link.partial
+        with self._lock:
+            topic = self._topics.setdefault(message.topic, TopicAccount())
+            missing: int | None
             if isinstance(message, Status):
-                topic.heard_ns = now_ns
-                topic.state, topic.reason = message.state, message.reason
-                topic.gaps.status(message.sender, message.sequence)
-                return
-            topic.take(message, now_ns)
-        replaced = self._packets.put(message, key=message.topic if self._newest else None)
-        if replaced is not None:
+                missing, number = topic.hear(message, now_ns, partial=partial), message.sequence
+            else:
+                missing, number = topic.take(message, now_ns, partial=partial), message.sequence
+        if missing and not self._newest and not partial:
+            self._tell_loss(message.topic, number - missing, number - 1)
+        if isinstance(message, Packet) and missing is not None:
+            self._keep(message, topic, link)
+        elif isinstance(message, Status) and self._statuses:
+            self._packets.put(message)
+
+    def _keep(self, packet: Packet, topic: TopicAccount, link: Link) -> None:
+        header = packet.header
+        key = (header.topic, header.sender, header.sequence) if link.is_work else header.topic
+        late = self._newest and not link.is_work and topic.is_late(packet)
+        if late or self._packets.put(packet, key=key) is not None:
             with self._lock:
                 topic.skipped += 1
 
-    def _topic(self, name: str) -> TopicAccount:
-        topic = self._topics.get(name)
-        if topic is None:
-            if len(self._topics) >= self._limits.topics:
-                raise ProtocolError(f"more than {self._limits.topics} topics: {name} is refused")
-            topic = self._topics[name] = TopicAccount()
-        return topic
+    def _tell_loss(self, topic: str, first: int, last: int) -> None:
+        if self._losses(monotonic_ns()):
+            _log.warning("%s: %d frame(s) lost, %d to %d", topic, last - first + 1, first, last)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether there are figures of a topic, or room for them; only this thread adds any."""
+        if name in self._topics or len(self._topics) < self._limits.topics:
+            return True
+        self._refuse(f"more than {self._limits.topics} topics: {name} is refused")
+        return False
 
     def _refuse(self, reason: str, *, once: bool = False) -> None:
         """Count a message that is none, and say so: now and then, or once for all."""
@@ -326,3 +419,35 @@ class Receiver(Closing):
                 self._said_once.add(reason)
         if said:
             _log.warning("refused %d message(s): %s", said, reason)
+
+
+def _weight(message: Packet | Status) -> int:
+    """Bytes that it takes, roughly."""
+    if isinstance(message, Packet):
+        return len(message.payload)
+    return _STATUS_BYTES + len(message.reason)
+
+
+def _prefixes(topics: str | Iterable[str] | None) -> frozenset[bytes]:
+    if topics is None:
+        return frozenset()
+    names = (topics,) if isinstance(topics, str) else topics
+    return frozenset(wire_topic(check_topic(name)) for name in names) or frozenset((b"",))
+
+
+def _check_asking(
+    endpoints: Iterable[Endpoint],
+    keep: Keep,
+    quality: int | Literal["auto"] | None,
+    scale: float | None,
+    credits: int | None,
+) -> None:
+    """Whether these can be asked for; `UsageError` says why not."""
+    Steering(quality=quality, scale=scale, credits=credits)
+    asks = any(endpoint.pattern == "req-rep" for endpoint in endpoints)
+    if not asks and (quality, scale, credits) != (None, None, None):
+        raise UsageError("quality, scale and credits are asked of a sender: use a req-rep endpoint")
+    if keep == "all" and (quality, scale) != (None, None):
+        raise UsageError(
+            "quality and scale are for the newest frame: all frames come as they were sent"
+        )

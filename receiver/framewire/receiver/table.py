@@ -21,8 +21,9 @@ def table(stats: "ReceiverStats") -> "Table":
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    columns = ("topic", "fps", "Mbit/s", "age p50", "p95", "received", "lost", "restarts", "state")
-    made = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    passed = ("passed by",) if stats.passed_by else ()
+    columns = ("topic", "fps", "Mbit/s", "age p50", "p95", "received", "lost", *passed, "restarts")
+    made = Table(*columns, "state", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     made.columns[0].overflow = "fold"
     for column in made.columns[1:-1]:
         column.justify = "right"
@@ -36,6 +37,7 @@ def table(stats: "ReceiverStats") -> "Table":
             _milliseconds(p95),
             str(topic.received),
             str(topic.lost),
+            *([str(topic.passed_by)] if passed else []),
             str(topic.restarts),
             trouble(topic) or topic.state,
         )

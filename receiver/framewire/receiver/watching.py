@@ -165,6 +165,7 @@ def describe(stats: "ReceiverStats") -> str:
         megabits(bits),
         f"age {stats.age_ms[0]:.0f} ms (p95 {stats.age_ms[1]:.0f})",
         f"lost {stats.lost}",
+        *((f"passed by {stats.passed_by}",) if stats.passed_by else ()),
     ]
     problems = [f"{name}: {what}" for name, t in stats.topics.items() if (what := trouble(t))]
     return ", ".join(parts) + ("; " + "; ".join(problems) if problems else "")
@@ -176,9 +177,11 @@ def _plain(topic: "TopicReceived") -> dict[str, object]:
         "delivered": topic.delivered,
         "skipped": topic.skipped,
         "lost": topic.lost,
+        "passed_by": topic.passed_by,
         "restarts": topic.restarts,
         "state": topic.state,
         "reason": topic.reason,
+        "quality": topic.quality,
         "fps": topic.fps,
         "bits_per_s": topic.bits_per_s,
         "age_p50_ms": topic.age_ms[0],
@@ -197,6 +200,7 @@ def print_summary(stats: "ReceiverStats", json: bool, **more: object) -> None:
             delivered=stats.delivered,
             skipped=stats.skipped,
             lost=stats.lost,
+            passed_by=stats.passed_by,
             restarts=stats.restarts,
             malformed=stats.malformed,
             age_p50_ms=p50,
@@ -207,7 +211,9 @@ def print_summary(stats: "ReceiverStats", json: bool, **more: object) -> None:
     recorded = f"{more['recorded']} frames recorded to {more['out']}; " if more else ""
     print(
         f"{recorded}{stats.received} frames received ({stats.received_bytes / 1e6:.1f} MB), "
-        f"{stats.lost} lost, {stats.skipped} skipped, {stats.restarts} sender restart(s), "
+        f"{stats.lost} lost, {stats.skipped} skipped, "
+        + (f"{stats.passed_by} passed by, " if stats.passed_by else "")
+        + f"{stats.restarts} sender restart(s), "
         f"{stats.malformed} malformed"
         + (f"; age p50 {p50:.1f} ms, p95 {p95:.1f} ms" if stats.delivered else "")
     )

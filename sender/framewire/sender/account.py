@@ -15,13 +15,14 @@ class TopicSent:
     captured: int
     """Frames that were given to the sender, and those that their source dropped before."""
     sent: int
-    """Frames handed to ZeroMQ."""
+    """Messages with a frame that were handed to ZeroMQ: one for all who subscribe, one for each who
+    asked, one for a worker."""
     sent_bytes: int
     """Payload bytes of those."""
     dropped: int
     """Frames that newer ones replaced, in the source or here."""
     unwatched: int
-    """Frames that nobody had subscribed to; they are not encoded."""
+    """Frames that nobody wanted; they are not encoded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,10 @@ class SenderStats:
 
     topics: dict[str, TopicSent]
     receivers: int
-    """Subscriptions that are there now; a receiver of three topics counts as three."""
+    """Who listens now: subscriptions of pub-sub (a receiver of three topics counts as three), those
+    who asked in the last seconds, and one for all who share work."""
+    encoded: int
+    """Encodings; frames that are JPEG already take none."""
     encode_ms: tuple[float, float]
     """Encoding time of the last frames, p50 and p95, milliseconds; nan before the first."""
 
@@ -79,6 +83,8 @@ class TopicAccount:
     """... and the number after the last of it that went out."""
     state: State = "live"
     reason: str = ""
+    hops: int = 0
+    """Relays that the last frame or status came through."""
     status_due_ns: int = 0
     """When the next status is to be sent, on the monotonic clock."""
 
@@ -100,6 +106,7 @@ class TopicAccount:
         before = self.numbers.next
         self.numbers.follow(packet.sequence)
         self.numbers.dropped = packet.header.dropped
+        self.hops = max(self.hops, packet.header.hops)
         if self.run == self.own_run:
             self._count(before)
         else:  # the holes of a recording are history, not this sender's
@@ -110,22 +117,39 @@ class TopicAccount:
         self.captured += passed
         self.dropped += passed - 1
 
+    def repeat(self, status: Status) -> None:
+        """Say what another sender said."""
+        said = (self.state, self.reason)
+        self.numbers.next = max(self.numbers.next, status.sequence)
+        self.numbers.dropped = status.dropped
+        self.state, self.reason, self.hops = status.state, status.reason, status.hops
+        if said != (self.state, self.reason):
+            self.status_due_ns = 0
+
     def accept(self, sequence: int) -> None:
-        """A frame is on its way to the socket."""
+        """A frame is on its way."""
         if not self.pending:
             self.reached_run, self.reached = self.run, sequence
         self.pending += 1
 
     def settle(self, packet: Packet) -> None:
+        """It has gone where statuses go."""
+        self.pending = max(0, self.pending - 1)  # it may have been given up before
+        self.reached_run, self.reached = packet.header.sender, packet.sequence + 1
+
+    def count_sent(self, packet: Packet) -> None:
         """It was handed to ZeroMQ."""
-        self.pending -= 1
         self.sent += 1
         self.sent_bytes += len(packet.payload)
-        self.reached_run, self.reached = packet.header.sender, packet.sequence + 1
 
     def lose(self) -> None:
         """It was replaced by a newer one, or could not be encoded."""
-        self.pending -= 1
+        if self.pending:  # else it was given up before
+            self.pending -= 1
+            self.drop()
+
+    def drop(self) -> None:
+        """It was dropped after statuses had passed it."""
         self.numbers.dropped += 1
         self.dropped += 1
 
@@ -139,6 +163,7 @@ class TopicAccount:
             sent_ns=now_ns,
             state=self.state,
             reason=self.reason,
+            hops=self.hops,
         )
 
     def snapshot(self) -> TopicSent:

@@ -4,15 +4,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import islice
 from math import isnan
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from framewire.common.amount import parse_bytes
 from framewire.common.errors import UsageError
 from framewire.common.options import (
     BindTo,
     ConnectTo,
     Count,
+    History,
     Insecure,
     Json,
     Loop,
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
     from framewire.sender import Sender, Source
 
 __all__ = ["devices", "replay", "send"]
+
+_LINGER_S = 60.0
+"""How long it may take, at the end of a file, until busy workers and those who catch up have all."""
 
 
 def parse_metadata(pairs: list[str]) -> dict[str, Any]:
@@ -70,6 +76,7 @@ def send(
     count: Count = None,
     metadata: Annotated[list[str] | None, Parameter(negative="")] = None,
     wait: Wait = 0,
+    history: History = None,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -114,6 +121,7 @@ def send(
                 size=scaled,
                 gray=gray,
                 when_full="newest" if opened.live else "block",
+                history=parse_bytes(history) if history else 0,
                 insecure=insecure,
             )
         )
@@ -137,6 +145,7 @@ def replay(
     start: Start = 0.0,
     count: Count = None,
     wait: Wait = 0,
+    history: History = None,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -161,7 +170,14 @@ def replay(
     with ExitStack() as stack:
         opened = stack.enter_context(RecordingSource(files, options))
         sender = stack.enter_context(
-            Sender(*(bind or ()), connect=connect or (), topic=topic, insecure=insecure)
+            Sender(
+                *(bind or ()),
+                connect=connect or (),
+                topic=topic,
+                queue=len(files),
+                history=parse_bytes(history) if history else 0,
+                insecure=insecure,
+            )
         )
         run = _Run(sender, opened, topic=topic, json=json, wait=wait)
         run.packets(count, {})
@@ -213,18 +229,8 @@ class _Run:
         self._pump(iter(self._source), count, give)
 
     def packets(self, count: int | None, metadata: dict[str, Any]) -> None:
-        from dataclasses import replace
-
-        import msgspec
-
-        from framewire.common.wire import check_metadata
-
         def give(packet: "Packet") -> None:
-            if metadata:
-                merged = check_metadata({**packet.metadata, **metadata})
-                header = msgspec.structs.replace(packet.header, metadata=merged)
-                packet = replace(packet, header=header)
-            self._sender.forward(packet)
+            self._sender.forward(packet, metadata=metadata)
 
         self._untouched = True
         self._pump(self._source.packets(), count, give)
@@ -235,11 +241,11 @@ class _Run:
         if isinstance(self._source, LiveSource):
             self._source.on_state = self._sender.announce
         addresses = ", ".join(self._sender.endpoints)
-        if self._json:
-            print_json(event="ready", endpoints=list(self._sender.endpoints))
         self._sender.announce("live", topic=self._topic)  # receivers hear of it while it waits
         line = LiveLine(quiet=self._json)
         with line, Stopper(self._source.close) as stop:
+            if self._json:
+                print_json(event="ready", endpoints=list(self._sender.endpoints))
             while not self._sender.wait_for_receivers(self._wait, 0.2):
                 line.update(lambda: f"{addresses}: waiting for {self._wait} receiver(s)")
                 if stop.requested:
@@ -247,6 +253,14 @@ class _Run:
             for item in islice(items, count):
                 give(item)
                 line.update(lambda: f"{addresses}: {self._figures()}")
+            self._finish(stop)
+
+    def _finish(self, stop: Stopper) -> None:
+        """Give receivers the time that they need for what is theirs; the user may end that."""
+        closing = Thread(target=self._sender.close, args=(_LINGER_S,), daemon=True)
+        closing.start()
+        while closing.is_alive() and not stop.wait(0.05):
+            continue
 
     def _figures(self) -> str:
         stats = self._sender.stats
@@ -265,6 +279,7 @@ class _Run:
                 event="summary",
                 captured=stats.captured,
                 sent=stats.sent,
+                encoded=stats.encoded,
                 sent_bytes=stats.sent_bytes,
                 dropped=stats.dropped,
                 unwatched=stats.unwatched,

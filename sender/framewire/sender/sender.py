@@ -3,8 +3,10 @@
 import logging
 import secrets
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import msgspec
@@ -15,45 +17,67 @@ from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_ENDPOINT
 from framewire.common.endpoint import check_exposure, parse_endpoints
 from framewire.common.errors import Closed, FramewireError, UsageError
-from framewire.common.frame import Frame, Header, Image, Packet, State
+from framewire.common.frame import Frame, Header, Image, Packet, State, Status
 from framewire.common.jpeg import check_image
+from framewire.common.level import OWN, Level
 from framewire.common.mailbox import Mailbox, WhenFull
-from framewire.common.stats import Quantiles, Throttle
+from framewire.common.stats import Throttle
 from framewire.common.topic import check_topic, wire_topic
-from framewire.common.transport import TICK_MS, Publisher, Waker, wait
-from framewire.sender.account import SenderStats, TopicAccount
+from framewire.common.transport import TICK_MS, Waker, wait
+from framewire.sender.account import SenderStats
 from framewire.sender.encoder import Encoder
+from framewire.sender.ledger import Ledger
+from framewire.sender.outlets import Desk, Outlet, open_outlets
+from framewire.sender.picture import Picture
 
 __all__ = ["Sender"]
 
 _log = logging.getLogger("framewire.sender")
 
-_STATUS_NS = NS
-_OUTBOX_BYTES = 8 << 20
+_LINGER_S = 0.4
 _LAST_WORD_MS = 300
-_BURST = 32  # packets before subscriptions and statuses have their turn
-_JOIN_S = 5.0
+_LAST_TICK_MS = 20
+_JOIN_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A picture to encode, and the outlets that want it; none: somebody asked for the level."""
+
+    picture: Picture
+    level: Level
+    outlets: tuple[Outlet, ...] = ()
 
 
 class Sender(Closing):
-    """Publishes frames as JPEG to any number of receivers, which come and go as they like.
+    """Sends frames as JPEG to any number of receivers, which come and go as they like.
 
-    Binds to `bind` (default: tcp://127.0.0.1:5555, this machine only) and connects to `connect`;
-    endpoints are strings such as ``tcp://127.0.0.1:5555``. A slow or stalled receiver never slows
-    this side or other receivers: it misses frames, and counts them. Nothing is encoded for a topic
-    that nobody has subscribed to.
+    Binds to `bind` (default: tcp://127.0.0.1:5555, this machine only) and connects to `connect`.
+    Endpoints are strings such as ``tcp://127.0.0.1:5555``; their pattern says who gets what:
+
+    - ``tcp://...`` (pub-sub): everybody who has subscribed gets every frame. A slow or stalled
+      receiver never slows this side or other receivers: it misses frames, and counts them.
+    - ``req-rep+tcp://...``: who asks gets the newest frame, at the quality that it asks for; or, with
+      a `history` (bytes of recent packets to keep), every frame, also those that it missed.
+    - ``push-pull+tcp://...``: each frame goes to one of several workers.
+
+    One sender may have any of them at once; a frame is encoded once for all, and not at all where
+    nobody wants it.
 
     `topic` is the default topic of plain images and replaces that of a source's frames. `quality`
     is the JPEG quality, 1 to 100; `size` (width, height) and `gray` convert before encoding.
-    `when_full` says what `send` does while the encoder is busy: ``block`` (a file) or ``newest``
-    (a camera: the waiting frame is replaced and counted as dropped).
+    `when_full` says what `send` does while the encoder or the workers are busy: ``block`` (a file)
+    or ``newest`` (a camera: the waiting frame is replaced and counted as dropped). With `repeat`
+    who subscribes gets the last frame of a topic at once (and so do the others, who drop it).
+    `queue` is how many frames may wait for each receiver of pub-sub: as many as there are topics,
+    because they may come at the same time; not more, because what waits grows old.
 
     An address that other machines can reach is refused unless `insecure` says that anybody may
     connect. Raises `UsageError` for arguments and `TransportError` if an address cannot be used.
 
     All methods may be called from any thread; frames that two threads send to one topic at once may
-    change places. `close` sends what was accepted, says ``ended`` and returns within a second or
-    two; nothing is left running.
+    change places. `close` sends what was accepted, says ``ended`` and returns within a second;
+    nothing is left running.
     """
 
     def __init__(
@@ -65,6 +89,9 @@ class Sender(Closing):
         size: tuple[int, int] | None = None,
         gray: bool = False,
         when_full: WhenFull = "block",
+        queue: int = 1,
+        history: int = 0,
+        repeat: bool = False,
         insecure: bool = False,
     ) -> None:
         self._topic = None if topic is None else check_topic(topic)
@@ -72,28 +99,52 @@ class Sender(Closing):
         to_connect = parse_endpoints(connect, bind=False)
         to_bind = parse_endpoints(bind or (() if to_connect else DEFAULT_ENDPOINT), bind=True)
         check_exposure(to_bind, insecure=insecure)
-        self._id = secrets.token_hex(8)
-        self._lock = threading.Lock()
-        self._subscribed = threading.Condition(self._lock)
-        self._topics: dict[str, TopicAccount] = {}
-        self._prefixes: dict[bytes, int] = {}
-        self._encode_ms = Quantiles()
+        if not 1 <= queue <= 1024:
+            raise UsageError(f"a queue of {queue} frames is not possible: 1 to 1024")
+        patterns = {endpoint.pattern for endpoint in (*to_bind, *to_connect)}
+        if history < 0 or (history and "req-rep" not in patterns):
+            raise UsageError(
+                f"a history of {history} bytes is not possible: it is a number above 0, for those "
+                "who ask at a req-rep endpoint"
+            )
+        self._ledger = Ledger(secrets.token_hex(8))
+        self._audience = threading.Condition()
+        self.on_audience: Callable[[], None] = lambda: None
+        """Called when somebody comes or leaves, by the thread that serves them: must not wait."""
         self._failures = Throttle()
-        self._publisher = Publisher(to_bind, to_connect, patient=when_full == "block")
+        self._end_ns: int | None = None
         self._waker = Waker()
-        self._inbox: Mailbox[Frame] = Mailbox(when_full)
-        self._outbox: Mailbox[Packet] = Mailbox(
-            "block",
-            capacity=_OUTBOX_BYTES,
-            weight=lambda packet: len(packet.payload),
-            on_change=self._waker.wake,
+        self._inbox: Mailbox[_Job] = Mailbox(when_full)
+        self._orders: Mailbox[_Job] = Mailbox(
+            "newest"
+        )  # by picture and level: none replaces another
+        desk = Desk(
+            ledger=self._ledger,
+            wake=self._waker.wake,
+            audience_changed=self._tell_audience,
+            encode=self._order,
+            quality=quality,
+            when_full=when_full,
+            queue=queue,
+            history=history,
+            repeat=repeat,
         )
+        try:
+            self._outlets = open_outlets(to_bind, to_connect, desk)
+        except BaseException:
+            self._waker.close()
+            raise
+        self._holds = "req-rep" in patterns
         if self._topic is not None:
-            self._entry(self._topic, self._id)  # its status is sent before its first frame
+            self._ledger.open(self._topic)  # its status is sent before its first frame
         self._threads = [
             threading.Thread(target=self._encode_all, name="framewire-encoder", daemon=True),
             threading.Thread(target=self._serve, name="framewire-sender", daemon=True),
         ]
+        if self._holds:
+            self._threads.append(
+                threading.Thread(target=self._encode_orders, name="framewire-orders", daemon=True)
+            )
         for thread in self._threads:
             thread.start()
 
@@ -102,21 +153,23 @@ class Sender(Closing):
     @property
     def endpoints(self) -> tuple[str, ...]:
         """The addresses in use, with the port that the system chose where ``*`` was asked for."""
-        return self._publisher.endpoints
+        return tuple(url for outlet in self._outlets for url in outlet.endpoints)
 
     @property
     def receivers(self) -> int:
-        """Subscriptions that are there now."""
-        with self._lock:
-            return sum(self._prefixes.values())
+        """Who listens now; see `SenderStats.receivers`."""
+        return sum(outlet.receivers for outlet in self._outlets)
+
+    @property
+    def demand(self) -> frozenset[bytes]:
+        """Prefixes of wire topics that somebody listens to now; the empty one stands for all."""
+        return frozenset(prefix for outlet in self._outlets for prefix in outlet.demand)
 
     @property
     def stats(self) -> SenderStats:
         """A snapshot of the figures so far; cheap."""
-        with self._lock:
-            topics = {name: topic.snapshot() for name, topic in self._topics.items()}
-            p50, p95 = self._encode_ms(0.5, 0.95)
-            return SenderStats(topics, sum(self._prefixes.values()), (p50, p95))
+        topics, encoded, encode_ms = self._ledger.snapshot()
+        return SenderStats(topics, self.receivers, encoded, encode_ms)
 
     def send(
         self,
@@ -140,67 +193,105 @@ class Sender(Closing):
         wire.check_metadata(facts)
         if self._inbox.closed:
             raise Closed("send on a closed Sender")
-        header = self._take(name, frame, pixels, facts)
-        if header is None:
+        outlets: list[Outlet] = []
+        sequence, dropped, wanted = self._ledger.number(
+            name, frame.header.dropped if frame else 0, lambda: self._find(name, outlets)
+        )
+        if not wanted and not self._holds:
+            self._ledger.pass_over(name)
             return
-        replaced = self._inbox.put(Frame(pixels.copy() if copy else pixels, header), key=name)
-        if replaced is not None:
-            with self._lock:
-                self._topics[name].lose()
+        header = Header(
+            topic=name,
+            sender=self._ledger.run,
+            sequence=sequence,
+            dropped=dropped,
+            captured_ns=frame.header.captured_ns if frame else wall_ns(),
+            monotonic_ns=frame.header.monotonic_ns if frame else monotonic_ns(),
+            sent_ns=0,
+            width=pixels.shape[1],
+            height=pixels.shape[0],
+            channels=1 if pixels.ndim == 2 else 3,
+            codec="raw",
+            metadata=deepcopy(facts),  # the caller may go on with what is in it
+        )
+        picture = Picture(Frame(pixels.copy() if copy else pixels, header), self._encode)
+        picture.used = wanted
+        self._hold(picture)
+        if wanted:
+            replaced = self._inbox.put(_Job(picture, OWN, tuple(outlets)), key=name)
+            if replaced is not None:
+                self._ledger.lose(name)
 
-    def forward(self, packet: Packet, *, topic: str | None = None) -> None:
-        """Send an encoded picture as it is: payload, times, sequence and metadata do not change.
+    def forward(
+        self,
+        message: Packet | Status,
+        *,
+        topic: str | None = None,
+        metadata: dict[str, Any] | None = None,
+    ) -> None:
+        """Send an encoded picture as it is: payload, times and sequence do not change.
 
-        For what comes out of a recording, an MJPEG camera or another receiver. Raises `Closed`
-        after `close`; waits while more than 8 MiB are on their way to the socket.
+        Its metadata neither, but that `metadata` is added.
+        For what comes out of a recording, an MJPEG camera or another receiver. What another sender
+        said of its topic (a `Status`) is said on. Raises `Closed` after `close`; waits while more
+        than 8 MiB are on their way to the socket, or where no worker has room (``block``).
         """
-        header = packet.header
+        header = message.header if isinstance(message, Packet) else message
         name = check_topic(topic) if topic is not None else self._topic or header.topic
         if self._inbox.closed:
             raise Closed("forward on a closed Sender")
-        wire.check_metadata(header.metadata)
-        run = header.sender or self._id
-        with self._lock:
-            entry = self._entry(name, run)
-            entry.follow(packet)
-            if not self._wanted(name):
-                entry.unwatched += 1
-                return
-            entry.accept(header.sequence)
-        changed = msgspec.structs.replace(header, topic=name, sender=run)
-        self._outbox.put(Packet(changed, packet.payload))
+        run = header.sender or self._ledger.run
+        if isinstance(message, Status):
+            self._ledger.repeat(msgspec.structs.replace(message, topic=name, sender=run))
+            self._waker.wake()
+            return
+        facts = wire.check_metadata({**message.metadata, **(metadata or {})})
+        changed = msgspec.structs.replace(message.header, topic=name, sender=run, metadata=facts)
+        packet = Packet(changed, message.payload)
+        outlets: list[Outlet] = []
+        wanted = self._ledger.follow(packet, lambda: self._find(name, outlets))
+        picture = Picture(packet, self._encode)
+        picture.used = wanted
+        self._hold(picture)
+        if wanted:
+            self._give(packet, outlets)
+        elif not self._holds:
+            self._ledger.pass_over(name)
 
     def announce(self, state: State, reason: str = "", *, topic: str | None = None) -> None:
         """Tell receivers what has become of a topic (default: all): live, no-signal or ended."""
         if state not in get_args(State):
             raise UsageError(f"unknown state {state!r}: use {', '.join(get_args(State))}")
         only = None if topic is None else check_topic(topic)
-        with self._lock:
-            if only is not None and only not in self._topics:
-                self._entry(only, self._id)
-            for name, entry in self._topics.items():
-                if only in (None, name):
-                    entry.state, entry.reason, entry.status_due_ns = state, reason[:1024], 0
+        if only is not None:
+            self._ledger.open(only)
+        self._ledger.announce(state, reason[:1024], only)
         self._waker.wake()
 
     def wait_for_receivers(self, count: int = 1, timeout: float | None = None) -> bool:
-        """Until `count` subscriptions are there; False if `timeout` seconds pass before."""
-        with self._subscribed:
-            self._subscribed.wait_for(
-                lambda: sum(self._prefixes.values()) >= count or self._inbox.closed, timeout
-            )
-            return sum(self._prefixes.values()) >= count
+        """Until so many listen (see `receivers`); False if `timeout` seconds pass before."""
+        with self._audience:
+            self._audience.wait_for(lambda: self.receivers >= count or self._inbox.closed, timeout)
+        return self.receivers >= count
 
-    def close(self) -> None:
-        """Send what was accepted, tell receivers that it ended, and stop. May be called again."""
+    def close(self, linger: float = _LINGER_S) -> None:
+        """Send what was accepted, tell receivers that it ended, and stop. May be called again.
+
+        `linger` is how many seconds that may take. Work that waits for busy workers, and a history
+        that somebody still reads, may need longer than the default; what has not left by then is
+        dropped, and counted. Another call can only shorten it.
+        """
+        end_ns = monotonic_ns() + round(linger * NS)
+        self._end_ns = end_ns if self._end_ns is None else min(self._end_ns, end_ns)
         self._inbox.close()
-        with self._subscribed:
-            self._subscribed.notify_all()
+        self._orders.close()
+        self._tell_audience()
+        self._waker.wake()
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join(_JOIN_S)
+                thread.join(max(0.0, self._end_ns - monotonic_ns()) / NS + _JOIN_S)
 
-    # -- under the lock -----------------------------------------------------------------------
+    # -- the caller's thread ------------------------------------------------------------------
 
     def _name(self, topic: str | None, frame: Frame | None) -> str:
         if topic is not None:
@@ -211,132 +302,110 @@ class Sender(Closing):
             raise UsageError("no topic for this image: Sender(topic=...) or send(..., topic=...)")
         return check_topic(frame.topic)
 
-    def _entry(self, name: str, run: str) -> TopicAccount:
-        entry = self._topics.setdefault(name, TopicAccount(self._id))
-        entry.begin(run)
-        return entry
-
-    def _wanted(self, name: str) -> bool:
+    def _find(self, name: str, outlets: list[Outlet]) -> bool:
+        """Add the outlets that want frames of a topic; whether there are any."""
         part = wire_topic(name)
-        return any(part.startswith(prefix) for prefix in self._prefixes)
+        outlets.extend(outlet for outlet in self._outlets if outlet.wants(part))
+        return bool(outlets)
 
-    def _take(
-        self, name: str, frame: Frame | None, pixels: Image, metadata: dict[str, Any]
-    ) -> Header | None:
-        """Number a frame and fill in its header; None if nobody wants it."""
-        with self._lock:
-            entry = self._entry(name, self._id)
-            sequence = entry.number(frame.header.dropped if frame else 0)
-            if not self._wanted(name):
-                entry.unwatched += 1
-                return None
-            entry.accept(sequence)
-            dropped = entry.numbers.dropped
-        return Header(
-            topic=name,
-            sender=self._id,
-            sequence=sequence,
-            dropped=dropped,
-            captured_ns=frame.header.captured_ns if frame else wall_ns(),
-            monotonic_ns=frame.header.monotonic_ns if frame else monotonic_ns(),
-            sent_ns=0,
-            width=pixels.shape[1],
-            height=pixels.shape[0],
-            channels=1 if pixels.ndim == 2 else 3,
-            codec="raw",
-            metadata=deepcopy(metadata),  # the caller may go on with what is in it
-        )
+    def _hold(self, picture: Picture) -> None:
+        if self._holds:
+            self._ledger.hold(picture)
+            self._waker.wake()  # somebody may have asked for it already
 
-    # -- the encoder's thread -----------------------------------------------------------------
+    def _give(self, packet: Packet, outlets: Iterable[Outlet]) -> None:
+        settled = False
+        for outlet in outlets:
+            outlet.give(packet)
+            settled = settled or outlet.carries_statuses
+        if not settled:
+            self._ledger.settle(packet)
+
+    def _tell_audience(self) -> None:
+        with self._audience:
+            self._audience.notify_all()
+        self.on_audience()
+
+    # -- the encoders' threads ----------------------------------------------------------------
+
+    def _order(self, picture: Picture, level: Level) -> None:
+        with suppress(Closed):  # nothing is encoded for those who ask while it closes
+            self._orders.put(_Job(picture, level), key=(id(picture), level))
 
     def _encode_all(self) -> None:
         try:
             while True:
-                frame = self._inbox.get()
-                if frame is not None:
-                    self._encode(frame)
+                job = self._inbox.get()
+                if job is not None:
+                    self._deliver(job)
         except Closed:
             pass
         finally:
-            self._outbox.close()
+            for outlet in self._outlets:
+                outlet.finish()
 
-    def _encode(self, frame: Frame) -> None:
-        try:
-            packet = self._encoder.packet(frame)
-        except Exception as error:  # noqa: BLE001 - one frame is lost and said so, the stream goes on
-            with self._lock:
-                self._topics[frame.topic].lose()
-            if self._failures(monotonic_ns()):
-                _log.error("a frame of %s was not encoded: %s", frame.topic, error)
-            return
-        with self._lock:
-            self._encode_ms.add(packet.header.encode_us / 1000)
-        self._outbox.put(packet)
-
-    # -- the socket's thread ------------------------------------------------------------------
-
-    def _serve(self) -> None:
+    def _encode_orders(self) -> None:
         try:
             while True:
-                self._read_subscriptions()
-                more = self._send_waiting()
-                self._send_statuses()
-                wait((self._publisher,), self._waker, 0 if more else TICK_MS)
+                job = self._orders.get()
+                if job is not None:
+                    self._deliver(job)
+                    self._waker.wake()
         except Closed:
-            self._send_last_words()
+            pass
+
+    def _deliver(self, job: _Job) -> None:
+        name = job.picture.header.topic
+        try:
+            packet = job.picture.packet(job.level)
+        except Exception as error:  # noqa: BLE001 - one frame is lost and said so, the stream goes on
+            if job.outlets:
+                self._ledger.lose(name)
+            if self._failures(monotonic_ns()):
+                _log.error("a frame of %s was not encoded: %s", name, error)
+            return
+        if job.outlets:
+            self._give(packet, job.outlets)
+
+    def _encode(self, content: Frame | Packet, level: Level) -> Packet:
+        packet = self._encoder.packet(content, level)
+        if packet is not content:
+            self._ledger.encoded(packet)
+        return packet
+
+    # -- the sockets' thread ------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        sockets = [socket for outlet in self._outlets for socket in outlet.sockets]
+        try:
+            while not self._is_over():
+                now_ns = monotonic_ns()
+                more = [outlet.step(now_ns) for outlet in self._outlets]
+                for status in self._ledger.due(now_ns, wall_ns()):
+                    for outlet in self._outlets:
+                        outlet.tell(status)
+                pause_ms = TICK_MS if self._end_ns is None else _LAST_TICK_MS
+                wait(sockets, self._waker, 0 if any(more) else pause_ms)
         except FramewireError as error:
             _log.error("the sender stopped: %s", error)
         finally:
-            self._inbox.close()
-            self._outbox.close()
-            self._publisher.close(linger_ms=_LAST_WORD_MS)
-            self._waker.close()
+            self._stop()
 
-    def _read_subscriptions(self) -> None:
-        for begins, prefix in self._publisher.subscriptions():
-            with self._subscribed:
-                count = self._prefixes.get(prefix, 0) + (1 if begins else -1)
-                if count > 0:
-                    self._prefixes[prefix] = count
-                else:
-                    self._prefixes.pop(prefix, None)
-                for entry in self._topics.values():
-                    entry.status_due_ns = 0  # a new receiver learns the state at once
-                self._subscribed.notify_all()
+    def _is_over(self) -> bool:
+        if self._end_ns is None:
+            return False
+        return monotonic_ns() >= self._end_ns or all(each.drained for each in self._outlets)
 
-    def _send_waiting(self) -> bool:
-        """Send what the encoder has ready; whether there may be more of it."""
-        for _ in range(_BURST):
-            packet = self._outbox.get(0)
-            if packet is None:
-                return False
-            header = msgspec.structs.replace(packet.header, sent_ns=wall_ns())
-            self._publisher.send(wire.encode(Packet(header, packet.payload)))
-            with self._lock:
-                self._topics[header.topic].settle(packet)
-        return True
-
-    def _send_statuses(self) -> None:
-        now_ns = monotonic_ns()
-        with self._lock:
-            topics = len(self._topics)
-            due = []
-            for name, entry in self._topics.items():
-                if entry.status_due_ns <= now_ns:
-                    entry.status_due_ns = now_ns + _STATUS_NS
-                    due.append(entry.status(name, wall_ns()))
-        self._publisher.carry(topics)
-        for status in due:
-            self._publisher.send(wire.encode_status(status))
-
-    def _send_last_words(self) -> None:
-        with self._lock:
-            last = []
-            for name, entry in self._topics.items():
-                if entry.state != "ended":
-                    entry.state, entry.reason = "ended", ""
-                last.append(entry.status(name, wall_ns()))
-        deadline_ns = monotonic_ns() + _LAST_WORD_MS * NS // 1000
-        for status in last:
-            left_ms = max(0, deadline_ns - monotonic_ns()) // 1_000_000
-            self._publisher.send_to_all(wire.encode_status(status), left_ms)
+    def _stop(self) -> None:
+        """Drop what is still on its way, say so with the last words, and close."""
+        self._inbox.close()
+        self._orders.close()
+        for outlet in self._outlets:
+            outlet.finish()
+            outlet.drop_rest()
+        self._ledger.drop_pending()
+        last_words = self._ledger.last_words(wall_ns())
+        left_ms = 0 if self._end_ns is None else (self._end_ns - monotonic_ns()) // 1_000_000
+        for outlet in self._outlets:
+            outlet.close(last_words, max(_LAST_WORD_MS, left_ms))
+        self._waker.close()

@@ -1,0 +1,191 @@
+"""What all sockets share: one context, addresses, translation of errors, receiving, closing."""
+
+import errno
+import os
+import socket
+import stat
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+
+import zmq
+
+from framewire.common.endpoint import Endpoint
+from framewire.common.errors import TransportError
+
+__all__ = ["Socket", "open_sockets"]
+
+_PROBE_S = 0.2
+_DRAIN = 1024  # parts of an endless message that one call reads past
+
+_COMMON: Mapping[int, int] = {
+    zmq.LINGER: 0,  # the default, -1, makes a context wait for ever
+    zmq.HANDSHAKE_IVL: 3000,
+    zmq.TCP_KEEPALIVE: 1,
+    zmq.TCP_KEEPALIVE_IDLE: 3,
+    zmq.TCP_KEEPALIVE_INTVL: 1,
+    zmq.TCP_KEEPALIVE_CNT: 3,
+    zmq.TCP_MAXRT: 5000,
+    zmq.RECONNECT_IVL: 100,
+    # Doubling from 100 ms to 2 s could by itself miss "frames again within two seconds".
+    zmq.RECONNECT_IVL_MAX: 1000,
+    zmq.CONNECT_TIMEOUT: 2000,
+}
+
+
+class _Contexts:
+    """One ZeroMQ context in a process, there while somebody uses it (`inproc://` needs one).
+
+    A forked child gets its own: a context does not survive a fork.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._pid = 0
+        self.users = 0
+
+    def acquire(self) -> "zmq.Context[zmq.Socket[bytes]]":
+        with self._lock:
+            if self._context is None or self._pid != os.getpid():
+                self._context, self._pid, self.users = zmq.Context(), os.getpid(), 0
+            self.users += 1
+            return self._context
+
+    def release(self) -> None:
+        with self._lock:
+            self.users -= 1
+            if self.users or self._context is None:
+                return
+            context, self._context = self._context, None
+        context.term()  # every socket is closed by now, so this waits for lingering messages at most
+
+
+_contexts = _Contexts()
+
+
+def open_sockets() -> int:
+    """Sockets of this process that are not closed yet; 0 means that no context is left either."""
+    return _contexts.users
+
+
+class Socket:
+    """A ZeroMQ socket with its options and addresses. One thread uses it."""
+
+    def __init__(
+        self, kind: int, options: Mapping[int, int], endpoints: Iterable[Endpoint]
+    ) -> None:
+        context = _contexts.acquire()
+        try:
+            self.socket: zmq.Socket[bytes] = context.socket(kind)
+        except zmq.ZMQError as error:
+            _contexts.release()
+            raise TransportError(f"no more sockets can be opened: {error}") from error
+        self._open = True
+        self._skipping = False  # whether the rest of a message that was given out is to come
+        self.awaits_message = True
+        """Whether `wait` ends when a message arrives ..."""
+        self.awaits_room = False
+        """... or when one can be sent."""
+        for option, value in {**_COMMON, **options}.items():
+            self.socket.setsockopt(option, value)
+        if any(endpoint.ipv6 for endpoint in endpoints):
+            self.socket.setsockopt(zmq.IPV6, 1)
+
+    def _attach(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint]) -> tuple[str, ...]:
+        """Bind and connect everything, or close and raise; return the addresses in use."""
+        try:
+            return tuple(
+                [self._bind(endpoint) for endpoint in bind]
+                + [self._connect(endpoint) for endpoint in connect]
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def _receive(self, most: int) -> list[bytes] | None:
+        """The parts of one message, or None if none has arrived; does not wait.
+
+        Parts past the one after `most` are read and thrown away: their number alone shows that it is
+        none of ours, and they must not pile up. Of a very long message, some at each call.
+        """
+        parts: list[bytes] = []
+        skipped = 0
+        while skipped < _DRAIN:
+            try:
+                part = self.socket.recv(zmq.DONTWAIT)
+            except zmq.Again:
+                return None
+            more = bool(self.socket.getsockopt(zmq.RCVMORE))
+            if self._skipping:
+                skipped += 1
+                self._skipping = more
+                continue
+            parts.append(part)
+            self._skipping = more and len(parts) > most
+            if self._skipping or not more:
+                return parts
+        return None
+
+    def _bind(self, endpoint: Endpoint) -> str:
+        url = endpoint.url
+        if endpoint.host == "localhost":  # ZeroMQ binds to numbers and interfaces, not to names
+            url = url.replace("localhost", "127.0.0.1", 1)
+        if endpoint.transport == "ipc":
+            _check_ipc_path(endpoint)
+        try:
+            self.socket.bind(url)
+        except (zmq.ZMQError, OSError) as error:
+            raise _bind_error(endpoint, error.errno or 0, str(error)) from error
+        return _named(endpoint, self.socket.getsockopt_string(zmq.LAST_ENDPOINT))
+
+    def _connect(self, endpoint: Endpoint) -> str:
+        try:
+            self.socket.connect(endpoint.url)
+        except zmq.ZMQError as error:
+            raise TransportError(f"cannot connect to {endpoint}: {error}") from error
+        return _named(endpoint, endpoint.url)
+
+    def close(self, linger_ms: int = 0) -> None:
+        """Close; messages on their way get `linger_ms` to leave. May be called again."""
+        if self._open:
+            self._open = False
+            self.socket.close(linger_ms)
+            _contexts.release()
+
+
+def _named(endpoint: Endpoint, url: str) -> str:
+    """The address that ZeroMQ uses for `endpoint`, as a peer can be given it."""
+    transport, _, address = url.partition("://")
+    return str(Endpoint(endpoint.pattern, transport, address))
+
+
+def _bind_error(endpoint: Endpoint, number: int, text: str) -> TransportError:
+    advice = {
+        errno.EADDRINUSE: "another program has that address; end it, or choose another port",
+        errno.EACCES: "this user may not bind there; choose a port above 1023 or another path",
+        errno.EADDRNOTAVAIL: "that address is not one of this machine's",
+        errno.ENODEV: "that is neither an address nor an interface of this machine",
+        errno.ENOENT: "its folder does not exist",
+        errno.ENOTDIR: "its folder does not exist",
+    }
+    return TransportError(f"cannot bind {endpoint}: {advice.get(number, text)}")
+
+
+def _check_ipc_path(endpoint: Endpoint) -> None:
+    """Refuse what ZeroMQ would do silently: delete whatever lies at the path, in use or not."""
+    path = endpoint.address
+    if path.startswith("@") or path == "*" or not os.path.lexists(path):
+        return
+    if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        raise TransportError(
+            f"cannot bind {endpoint}: what lies there is not a socket; choose another path"
+        )
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(_PROBE_S)
+        try:
+            probe.connect(path)
+        except TimeoutError:
+            pass  # somebody is there, but busy
+        except OSError:
+            return  # a sender that is gone left it
+    raise _bind_error(endpoint, errno.EADDRINUSE, "")

@@ -1,0 +1,99 @@
+"""`push-pull`: each packet to one of those who share the work."""
+
+from collections.abc import Sequence
+
+from framewire.common import wire
+from framewire.common.clock import NS, monotonic_ns
+from framewire.common.endpoint import Endpoint
+from framewire.common.errors import Closed
+from framewire.common.frame import Packet, Status
+from framewire.common.mailbox import Mailbox
+from framewire.common.transport import Pusher, Socket
+from framewire.sender.outlets.outlet import Desk, stamped
+
+__all__ = ["Sharing"]
+
+_ABSENT_NS = 5 * NS
+"""Workers that had no room for so long count as gone, until one has."""
+
+
+class Sharing:
+    """An outlet for workers; see `Outlet`.
+
+    One packet waits for a worker here: a source that can be slowed waits behind it (`block`), a
+    camera's is replaced by the next (`newest`) and counted as dropped.
+    """
+
+    carries_statuses = False
+
+    def __init__(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], desk: Desk) -> None:
+        self._desk = desk
+        self._pusher = Pusher(bind, connect)
+        self._slows = desk.when_full == "block"
+        self._outbox: Mailbox[Packet] = Mailbox(desk.when_full, on_change=desk.wake)
+        self._held: Packet | None = None
+        self._room_ns: int | None = None
+
+    @property
+    def sockets(self) -> Sequence[Socket]:
+        return (self._pusher,)
+
+    @property
+    def endpoints(self) -> tuple[str, ...]:
+        return self._pusher.endpoints
+
+    @property
+    def receivers(self) -> int:
+        return int(self._room_ns is not None and monotonic_ns() - self._room_ns < _ABSENT_NS)
+
+    @property
+    def demand(self) -> frozenset[bytes]:
+        return frozenset((b"",)) if self._slows or self.receivers else frozenset()
+
+    def wants(self, topic: bytes) -> bool:
+        return bool(self.demand)
+
+    def give(self, packet: Packet) -> None:
+        replaced = self._outbox.put(packet, key=packet.topic)
+        if replaced is not None:
+            self._desk.ledger.drop(replaced.topic)
+
+    def finish(self) -> None:
+        self._outbox.close()
+
+    def step(self, now_ns: int) -> bool:
+        if self._pusher.has_room:
+            present, self._room_ns = self.receivers, now_ns
+            if not present:
+                self._desk.audience_changed()
+        while (packet := self._next()) is not None:
+            if not self._pusher.send(wire.encode(stamped(packet))):
+                break
+            self._desk.ledger.sent(packet)
+            self._held = None
+        # Room is watched for where something waits for it, and where nobody was seen for a while.
+        self._pusher.awaits_room = self._held is not None or not self.receivers
+        return False
+
+    def _next(self) -> Packet | None:
+        if self._held is None:
+            try:
+                self._held = self._outbox.get(0)
+            except Closed:
+                return None
+        return self._held
+
+    @property
+    def drained(self) -> bool:
+        return self._outbox.closed and not len(self._outbox) and self._held is None
+
+    def tell(self, status: Status) -> None:
+        """Work comes without statuses: only one worker would hear of each."""
+
+    def drop_rest(self) -> None:
+        while (packet := self._next()) is not None:
+            self._desk.ledger.drop(packet.topic)
+            self._held = None
+
+    def close(self, last_words: Sequence[Status], linger_ms: int) -> None:
+        self._pusher.close(linger_ms)
