@@ -160,7 +160,9 @@ def display() -> Iterator[None]:
 def test_the_commands_work_as_they_stand(page: Path, tmp_path: Path) -> None:
     """Lines of one block are typed into terminals side by side; blocks follow each other."""
     ran = 0
+    recordings: list[str] = []
     for block in blocks(page, "sh"):
+        recordings += re.findall(r"--out (\S+\.mkv)", block)
         with terminals(block, tmp_path) as started:
             ending = [each for each in started if ends_by_itself(each.words)]
             endless = [each for each in started if not ends_by_itself(each.words)]
@@ -172,7 +174,8 @@ def test_the_commands_work_as_they_stand(page: Path, tmp_path: Path) -> None:
                 terminal.check_stops()
             ran += len(started)
     assert ran >= 10
-    for recording in re.findall(r"--out (\S+\.mkv)", page.read_text()):
+    assert recordings
+    for recording in recordings:
         assert (tmp_path / recording).stat().st_size > 100_000, recording
 
 
