@@ -49,7 +49,9 @@ def test_each_command_explains_every_parameter(
     assert explained == set(inspect.signature(function).parameters)
     for parameter in inspect.signature(function).parameters.values():
         notes = getattr(parameter.annotation, "__metadata__", ())
-        named = [next(iter(note.name)) for note in notes if isinstance(note, Parameter) and note.name]
+        named = [
+            next(iter(note.name)) for note in notes if isinstance(note, Parameter) and note.name
+        ]
         shown = named[0] if named else f"--{parameter.name}"
         assert parameter.name.upper() in text or shown in text
 

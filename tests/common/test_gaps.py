@@ -319,3 +319,11 @@ def test_in_whatever_order_each_frame_comes_once(order: list[int], copies: int) 
     taken = Counter(n for _ in range(copies) for n in order if gaps.frame("a", n) is not None)
     assert taken == Counter(range(30))
     assert (gaps.lost, gaps.repeated) == (0, 30 * (copies - 1))
+
+
+def test_where_frames_are_asked_for_a_status_marks_nothing() -> None:
+    counter = GapCounter()
+    assert counter.status("a", 93, marks=False) == 0
+    assert counter.frame("a", 94) == 0
+    assert counter.status("a", 97, marks=False) == 2  # of a run that is known it tells all the same
+    assert counter.lost == 2

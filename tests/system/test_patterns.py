@@ -1,13 +1,14 @@
 """Every pattern, either side binding, and ends that come and go."""
 
 import signal
+import time
 from contextlib import ExitStack
 
 import pytest
 
 from framewire.common.endpoint import PATTERNS
 from framewire.receiver import Receiver
-from processes import Command, Start, free_port, until
+from processes import CLIPS, Command, Start, free_port, until
 
 SENDER_BINDS = pytest.mark.parametrize("sender_binds", [True, False], ids=["bind", "connect"])
 HOW = pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
@@ -102,3 +103,13 @@ def test_a_sender_whose_receivers_are_gone_ends_at_once(framewire: Start) -> Non
     sender = start_sender(framewire, [e.rpartition(":")[0] + ":*" for e in addresses()], binds=True)
     sender.signal(signal.SIGTERM)
     assert sender.wait() == 0
+
+
+def test_a_file_that_waits_for_workers_can_be_ended(framewire: Start) -> None:
+    sender = framewire("send", str(CLIPS / "meadow.mp4"), "--loop", "--json", "--bind",
+                       "push-pull+tcp://127.0.0.1:*")  # fmt: skip
+    sender.event("ready")
+    time.sleep(0.5)  # a frame waits by now, most likely
+    sender.signal(signal.SIGTERM)
+    assert sender.wait() == 0
+    assert sender.event("summary")["sent"] == 0

@@ -90,7 +90,7 @@ class Relay(Closing):
                 *bind,
                 connect=connect,
                 when_full="newest",
-                queue=queue or _TOPICS_OF_ONE * len(upstream),
+                queue=queue or min(1024, _TOPICS_OF_ONE * len(upstream)),
                 repeat=True,
                 insecure=insecure,
             )

@@ -73,8 +73,14 @@ class GapCounter:
             run.started = True
         return missing
 
-    def status(self, sender: str, sequence: int) -> int:
-        """Take a sender's word that its next frame is `sequence`; return how many are missing."""
+    def status(self, sender: str, sequence: int, *, marks: bool = True) -> int:
+        """Take a sender's word that its next frame is `sequence`; return how many are missing.
+
+        Without `marks` it sets no mark for a run that nothing came of yet: where frames are asked
+        for, the first one does.
+        """
+        if not marks and sender not in self._runs:
+            return 0
         run = self._run(sender, sequence)
         return self._reach(run, sequence) if sequence > run.expected else 0
 

@@ -30,9 +30,9 @@ class TopicReceived:
     """Frames that have not arrived, counted from gaps in the sequence; one that comes late, behind
     its successors, is lost no more."""
     passed_by: int
-    """As `lost`, but not meant for this receiver: not asked for while the link was busy (`req-rep`,
-    newest), or taken by other workers (`push-pull`). A collector that takes all work counts these
-    as lost."""
+    """As `lost`, which does not count these: not meant for this receiver, because they were not
+    asked for while the link was busy (`req-rep`, newest), or other workers took them (`push-pull`).
+    To a collector that takes the results of all workers, these are the losses."""
     missing: tuple[Missing, ...]
     """The numbers of those, oldest first, as far as they are remembered."""
     repeated: int
@@ -138,12 +138,17 @@ class TopicAccount:
         """Whether a newer frame of its run came before it."""
         return (packet.header.sender, packet.sequence) != self.newest
 
-    def hear(self, status: Status, now_ns: int, *, partial: bool = False) -> int:
-        """Take what the sender says; return how many frames are newly missing."""
+    def hear(
+        self, status: Status, now_ns: int, *, partial: bool = False, marks: bool = True
+    ) -> int:
+        """Take what the sender says; return how many frames are newly missing.
+
+        `marks`: whether it says at which number frames begin, too.
+        """
         self.heard_ns = now_ns
         self.partial = partial
         self.state, self.reason = status.state, status.reason
-        return self.gaps.status(status.sender, status.sequence)
+        return self.gaps.status(status.sender, status.sequence, marks=marks)
 
     def snapshot(self, now_ns: int) -> TopicReceived:
         p50, p95 = self.ages(0.5, 0.95)

@@ -381,11 +381,12 @@ class Receiver(Closing):
             topic = self._topics.setdefault(message.topic, TopicAccount())
             missing: int | None
             if isinstance(message, Status):
-                missing, number = topic.hear(message, now_ns, partial=partial), message.sequence
+                missing = topic.hear(message, now_ns, partial=partial, marks=not link.asks)
             else:
-                missing, number = topic.take(message, now_ns, partial=partial), message.sequence
+                missing = topic.take(message, now_ns, partial=partial)
         if missing and not self._newest and not partial:
-            self._tell_loss(message.topic, number - missing, number - 1)
+            first, last = message.sequence - missing, message.sequence - 1
+            self._tell_loss(message.topic, first, last)
         if isinstance(message, Packet) and missing is not None:
             self._keep(message, topic, link)
         elif isinstance(message, Status) and self._statuses:

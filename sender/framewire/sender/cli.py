@@ -1,7 +1,7 @@
 """The sending commands: `send`, `replay`, `devices`. What they need is loaded when they run."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import islice
 from math import isnan
 from threading import Thread
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from framewire.common.amount import parse_bytes
-from framewire.common.errors import UsageError
+from framewire.common.errors import Closed, UsageError
 from framewire.common.options import (
     BindTo,
     ConnectTo,
@@ -243,7 +243,8 @@ class _Run:
         addresses = ", ".join(self._sender.endpoints)
         self._sender.announce("live", topic=self._topic)  # receivers hear of it while it waits
         line = LiveLine(quiet=self._json)
-        with line, Stopper(self._source.close) as stop:
+        # A frame may wait for workers that never come: closing the sender ends that, too.
+        with line, Stopper(self._source.close, self._sender.close) as stop, suppress(Closed):
             if self._json:
                 print_json(event="ready", endpoints=list(self._sender.endpoints))
             while not self._sender.wait_for_receivers(self._wait, 0.2):

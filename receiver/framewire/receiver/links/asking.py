@@ -26,6 +26,7 @@ _AGAIN_NS = 2_000_000  # ZeroMQ looks for room in a queue only now and then
 class Asking:
     """A link to those who answer; see `Link`. Bound, it asks every sender that connects."""
 
+    asks = True
     is_work = False
 
     def __init__(self, endpoint: Endpoint, want: Want, *, bind: bool) -> None:

@@ -32,6 +32,8 @@ class Link(Protocol):
     partial: bool
     """Whether frames that do not come are meant for others, or were not asked for: no losses."""
 
+    asks: bool
+    """Whether nothing comes that was not asked for."""
     is_work: bool
     """Whether each of its frames is to be handed out, one at a time."""
 

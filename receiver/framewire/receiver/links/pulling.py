@@ -19,6 +19,7 @@ class Pulling:
     """A link to those who push; see `Link`. It takes no frame before the last one was taken here."""
 
     partial = True
+    asks = False
     is_work = True
 
     def __init__(self, endpoint: Endpoint, want: Want, *, bind: bool) -> None:

@@ -16,6 +16,7 @@ class Subscribing:
     """A link to those who publish; see `Link`."""
 
     partial = False
+    asks = False
     is_work = False
 
     def __init__(self, endpoint: Endpoint, want: Want, *, bind: bool) -> None:

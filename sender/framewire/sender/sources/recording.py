@@ -58,7 +58,7 @@ class RecordingSource(Source):
                 step_ns, last_ns = max(1, media_ns - last_ns), media_ns
                 if playback.wait(offset_ns + media_ns) is None:
                     return
-                header = msgspec.structs.replace(packet.header, sender=run, replay=True)
+                header = msgspec.structs.replace(packet.header, sender=run, replay=True, hops=0)
                 yield Packet(header, packet.payload)
             if first_ns is None:
                 raise SourceError(f"{self._paths[0]} holds nothing to play from that start on")
