@@ -26,7 +26,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from links import (
+from ends import (
     FPS,
     HEIGHT,
     MEADOW,

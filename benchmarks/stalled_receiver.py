@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from links import (
+from ends import (
     FPS,
     MEADOW,
     QUALITY,

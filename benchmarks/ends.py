@@ -1,4 +1,4 @@
-"""What the benchmarks of links share: a live camera, processes at both ends, and figures of them.
+"""What the benchmarks of patterns share: a live camera, processes at both ends, and figures of them.
 
 A process tells its results as JSON lines on its output, and ends when its input does: so none
 outlives the benchmark.
