@@ -3,7 +3,6 @@
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from time import sleep
 
 import pytest
@@ -12,7 +11,7 @@ from framewire.common.clock import NS
 from framewire.common.config import Limits
 from framewire.receiver import Receiver
 from framewire.receiver import receiver as module
-from framewire.receiver.links import subscribing
+from framewire.receiver.links import watched
 from framewire.receiver.links.watch import Watch
 from receiver.publishing import (
     DEADLINE_S,
@@ -25,10 +24,15 @@ from receiver.publishing import (
 from receiver.reading import TOPIC, Connect
 
 
+def _allow(monkeypatch: pytest.MonkeyPatch, silence_ns: int) -> None:
+    """Let silence be a fault after so long, whatever the link says."""
+    monkeypatch.setattr(watched, "Watch", lambda now_ns, _: Watch(now_ns, silence_ns))
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is a fault after half a second instead of three."""
-    monkeypatch.setattr(subscribing, "Watch", partial(Watch, silence_ns=NS // 2))
+    _allow(monkeypatch, NS // 2)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -67,7 +71,7 @@ def test_the_right_sender_is_found_where_another_service_was(answer: bytes) -> N
 def test_a_sender_that_speaks_now_and_then_is_not_cut_off(
     station: Station, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(subscribing, "Watch", partial(Watch, silence_ns=NS))
+    _allow(monkeypatch, NS)
     receiver = connect(keep="all")
     for number in range(12):
         station.send(packet(number))

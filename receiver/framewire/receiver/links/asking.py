@@ -8,12 +8,12 @@ from framewire.common.errors import ProtocolError, TopicError
 from framewire.common.frame import Packet, Status
 from framewire.common.request import MOST_TOPICS, encode_request
 from framewire.common.topic import check_topic
-from framewire.common.transport import Dialogue, Socket
+from framewire.common.transport import Dialogue
 from framewire.common.wire import Answer, decode_answer
 from framewire.receiver.links.conversation import Conversation, Had
-from framewire.receiver.links.link import Addresses, Want
+from framewire.receiver.links.link import Want
 from framewire.receiver.links.steering import Steering
-from framewire.receiver.links.watch import Watch
+from framewire.receiver.links.watched import WatchedLink
 
 __all__ = ["Asking"]
 
@@ -23,7 +23,7 @@ _BURST = 32  # greetings before the other links have their turn
 _AGAIN_NS = 2_000_000  # ZeroMQ looks for room in a queue only now and then
 
 
-class Asking:
+class Asking(WatchedLink[Dialogue]):
     """A link to those who answer; see `Link`. Bound, it asks every sender that connects."""
 
     asks = True
@@ -32,35 +32,24 @@ class Asking:
     def __init__(self, endpoint: Endpoint, want: Want, *, bind: bool) -> None:
         self.partial = not want.everything
         self._want = want
-        self._addresses: Addresses = ((endpoint,), ()) if bind else ((), (endpoint,))
-        self._connects = not bind
         self._topics: tuple[str, ...] | None = None
-        now_ns = monotonic_ns()
-        self._watch = Watch(now_ns)
         self._had = Had()
         self._peers: dict[bytes, Conversation] = {}
         self._heard_ns: dict[bytes, int] = {}
         self._last: tuple[bytes, Answer, int] = (b"", Answer(), 0)
-        if self._connects:
-            self._meet(b"", now_ns)
-        self._socket = self._open()
-
-    def _open(self) -> Dialogue:
-        return Dialogue(*self._addresses, self._want.max_message_bytes)
+        if not bind:
+            self._meet(b"", monotonic_ns())
+        super().__init__(
+            endpoint,
+            lambda to_bind, to_connect: Dialogue(to_bind, to_connect, want.max_message_bytes),
+            bind=bind,
+        )
 
     def _meet(self, peer: bytes, now_ns: int) -> None:
         want = self._want
         steering = Steering(quality=want.quality, scale=want.scale, credits=want.credits)
         self._peers[peer] = Conversation(steering, self._had if want.everything else None)
         self._heard_ns[peer] = now_ns
-
-    @property
-    def sockets(self) -> Sequence[Socket]:
-        return (self._socket,)
-
-    @property
-    def endpoints(self) -> tuple[str, ...]:
-        return self._socket.endpoints
 
     def select(self, prefixes: frozenset[bytes]) -> None:
         self._topics = _topics(prefixes)
@@ -70,11 +59,9 @@ class Asking:
     def step(self, now_ns: int, *, room: bool) -> int | None:
         if self._topics is None or not room:
             self._watch.pause(now_ns)
-        elif self._connects and self._watch.is_deaf(now_ns):
-            self._socket.close()
-            self._socket = self._open()
+        elif self._is_deaf(now_ns):
+            self._replace(now_ns)
             self._peers[b""].reset()
-            self._watch.renew(now_ns)
         connected = self._socket.connected
         self._socket.awaits_room = not connected
         if not connected:
@@ -142,14 +129,7 @@ class Asking:
         peer, answer, size = self._last
         if peer in self._peers:
             self._peers[peer].answered(answer, message, size, now_ns)
-        if message is not None:
-            self._watch.heard(now_ns, frame=isinstance(message, Packet))
-
-    def excuse(self, busy_ns: int) -> None:
-        self._watch.excuse(busy_ns)
-
-    def close(self) -> None:
-        self._socket.close()
+        super().took(message, now_ns)
 
 
 def _facts(parts: Sequence[bytes]) -> Answer:

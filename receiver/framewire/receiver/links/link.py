@@ -4,14 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from framewire.common.endpoint import Endpoint
 from framewire.common.frame import Packet, Status
 from framewire.common.transport import Socket
 
-__all__ = ["Addresses", "Link", "Want"]
-
-Addresses = tuple[Sequence[Endpoint], Sequence[Endpoint]]
-"""Those to bind and those to connect to."""
+__all__ = ["Link", "Want"]
 
 
 @dataclass(frozen=True, slots=True)
