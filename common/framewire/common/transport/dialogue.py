@@ -62,9 +62,13 @@ class Dialogue(Socket):
 
     def send(self, peer: bytes, parts: Sequence[bytes]) -> Sent:
         """Hand a message over; does not wait."""
-        address = [peer] if self._addresses else []
+        message = [*([peer] if self._addresses else []), b"", *parts]
         try:
-            self.socket.send_multipart([*address, b"", *parts], zmq.DONTWAIT, copy=False)
+            try:
+                self.socket.send_multipart(message, zmq.DONTWAIT, copy=False)
+            except zmq.Again:
+                self._notice_room()
+                self.socket.send_multipart(message, zmq.DONTWAIT, copy=False)
         except zmq.Again:
             return "full"
         except zmq.ZMQError as error:

@@ -21,7 +21,7 @@ RECEIVE_MARK = 4
 _PARTS = 3
 _LIVE, _PATIENT = (NS // 20, 0.005), (NS // 4, 0.05)  # longest wait, share of all time
 _LAST_WORD_AGAIN_S = 0.02
-_ROOM_POLL_S = 0.001  # XPUB cannot be polled for room
+_ROOM_POLL_S = 0.0001, 0.001  # XPUB cannot be polled for room: how often to look, at first and later
 _HAND_OVER_NS = 1_000_000  # what handing over may take by itself
 
 _XPUB: Mapping[int, int] = {
@@ -93,6 +93,8 @@ class Publisher(Socket):
 
     def _offer(self, parts: Sequence[bytes], deadline_ns: int) -> None:
         """Wait until every queue has room, or drop for those that have none at the deadline."""
+        look_s, longest_s = _ROOM_POLL_S
+        self._notice_room()
         while True:
             try:
                 self.socket.send_multipart(parts, zmq.DONTWAIT, copy=False)
@@ -100,7 +102,9 @@ class Publisher(Socket):
             except zmq.Again:
                 if monotonic_ns() >= deadline_ns:
                     break
-                pause(_ROOM_POLL_S)
+                pause(look_s)
+                look_s = min(2 * look_s, longest_s)
+                self._notice_room()
         self._has_dropped = True
         self.socket.setsockopt(zmq.XPUB_NODROP, 0)
         self.socket.send_multipart(parts, zmq.DONTWAIT, copy=False)
