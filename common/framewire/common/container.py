@@ -149,7 +149,7 @@ class RecordingReader:
         for packet in _demux(self._file, self._stream, self.path):
             if packet.pts is not None and packet.pts < start:
                 continue
-            recorded, payload = split_header(bytes(packet))
+            recorded, payload = split_header(memoryview(packet))
             try:
                 if recorded is None:
                     raise ProtocolError("no header")

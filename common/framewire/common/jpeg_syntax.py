@@ -119,7 +119,7 @@ def trimmed(data: bytes) -> bytes:
     return data[: end + 2] if end >= 0 else data
 
 
-def _insert_at(data: bytes) -> int:
+def _insert_at(data: bytes | memoryview) -> int:
     """Offset right after SOI and, where there is one, the JFIF segment that must follow it."""
     if data[2:4] == b"\xff\xe0":
         return 4 + int.from_bytes(data[4:6])
@@ -138,20 +138,24 @@ def with_header(jpeg: bytes, header: bytes) -> bytes:
         length = 2 + len(IDENTIFIER) + len(chunk)
         parts += [b"\xff\xe9", length.to_bytes(2), IDENTIFIER, chunk]
     at = _insert_at(jpeg)
-    return b"".join((jpeg[:at], *parts, jpeg[at:]))
+    return b"".join((jpeg[:at], *parts, memoryview(jpeg)[at:]))
 
 
-def split_header(jpeg: bytes) -> tuple[bytes | None, bytes]:
-    """(header that `with_header` put in, or None; the JPEG without it, byte for byte)."""
-    at = start = _insert_at(jpeg)
+def split_header(jpeg: bytes | memoryview) -> tuple[bytes | None, bytes]:
+    """(header that `with_header` put in, or None; the JPEG without it, byte for byte).
+
+    Copies a picture once, or not at all where there is nothing to take out.
+    """
+    view = memoryview(jpeg)
+    at = start = _insert_at(view)
     chunks = []
-    while jpeg[at : at + 2] == b"\xff\xe9" and jpeg[at + 4 : at + 14] == IDENTIFIER:
-        end = at + 2 + int.from_bytes(jpeg[at + 2 : at + 4])
-        chunks.append(jpeg[at + 14 : end])
+    while bytes(view[at : at + 2]) == b"\xff\xe9" and bytes(view[at + 4 : at + 14]) == IDENTIFIER:
+        end = at + 2 + int.from_bytes(view[at + 2 : at + 4])
+        chunks.append(view[at + 14 : end])
         at = end
         if len(chunks[-1]) < CHUNK_BYTES:
-            return b"".join(chunks), jpeg[:start] + jpeg[at:]
-    return None, jpeg
+            return b"".join(chunks), b"".join((view[:start], view[at:]))
+    return None, bytes(jpeg)
 
 
 def _table(kind: int, counts: bytes, values: bytes) -> bytes:
