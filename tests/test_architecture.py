@@ -16,12 +16,12 @@ MAY_IMPORT = {
     "receiver": {"common", "receiver"},
     "app": {"common", "sender", "receiver", "app"},
 }
-ONLY_IN = {
+ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "zmq": "common/framewire/common/transport/",
     "av": "common/framewire/common/container.py",
     "cv2": "common/framewire/common/opencv.py",
     "time": "common/framewire/common/clock.py",
-    "simplejpeg": "common/framewire/common/jpeg.py",
+    "simplejpeg": ("common/framewire/common/turbo.py", "common/framewire/common/jpeg.py"),
 }
 _COMMON, _SENDER, _LINKS = (
     "common/framewire/common", "sender/framewire/sender", "receiver/framewire/receiver/links",

@@ -114,7 +114,7 @@ def test_a_recording_of_all_frames_is_not_complete_where_others_took_some(tmp_pa
     "command",
     [
         ["view", "--headless", "--quality", "50"],
-        ["view", "--headless", "--scale", "0.5"],
+        ["snapshot", "--out", "cam.jpg", "--scale", "0.5"],
         ["view", "--headless", "--credits", "2"],
         ["snapshot", "--out", "cam.jpg", "--quality", "auto"],
     ],

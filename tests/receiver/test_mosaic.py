@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framewire.receiver.mosaic import Tile, fit, grid, paste
+from framewire.common.jpeg_scaled import reduced
+from framewire.receiver.mosaic import Tile, enough, fit, grid, paste
 
 sides = st.integers(64, 4000)
 pixels = st.integers(1, 3000)
@@ -82,6 +83,51 @@ def test_a_picture_is_in_the_middle(width: int, height: int, tile: Tile) -> None
     assert 0 <= below - above <= 1
 
 
+@given(pixels, pixels, tiles)
+def test_what_is_enough_is_never_enlarged_and_no_more_than_needed(
+    width: int, height: int, tile: Tile
+) -> None:
+    place = fit(width, height, tile)
+    factor = round(1 / enough(width, height, tile))
+    assert factor in (1, 2, 4, 8)
+    small = reduced(width, factor), reduced(height, factor)
+    if factor > 1:
+        assert small[0] >= place.width
+        assert small[1] >= place.height
+        shown = fit(*small, tile)
+        assert shown.width <= small[0]
+        assert shown.height <= small[1]
+    if factor < 8:
+        smaller = reduced(width, 2 * factor), reduced(height, 2 * factor)
+        assert smaller[0] < place.width or smaller[1] < place.height
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "scale"),
+    [
+        (1920, 1080, 1 / 2),
+        (3840, 2160, 1 / 4),
+        (1280, 720, 1 / 2),  # to the pixel
+        (1279, 719, 1 / 2),  # rounded up, it is
+        (1278, 718, 1),
+        (640, 360, 1),
+        (320, 180, 1),
+        (7680, 4320, 1 / 8),
+        (20000, 11250, 1 / 8),
+    ],
+)
+def test_what_is_enough_for_a_tile_of_four(width: int, height: int, scale: float) -> None:
+    assert enough(width, height, grid(4, 1280, 720)[3]) == scale
+
+
+@given(st.integers(2, 200), pixels, pixels)
+def test_one_more_picture_needs_no_larger_ones(count: int, width: int, height: int) -> None:
+    """What was decoded for its tile still fills it when another topic comes."""
+    before, after = (fit(width, height, grid(n, 1280, 720)[0]) for n in (count, count + 1))
+    assert after.width <= before.width
+    assert after.height <= before.height
+
+
 @given(
     st.integers(1, 80),
     st.integers(1, 80),
@@ -109,7 +155,7 @@ def test_a_picture_that_fits_is_not_touched() -> None:
     np.testing.assert_array_equal(canvas[3:7, 2:8], image[:, :, :1].repeat(3, axis=2))
 
 
-@pytest.mark.parametrize("scale", [0.5, 2])
+@pytest.mark.parametrize("scale", [0.25, 0.5, 0.75, 2])
 def test_a_scaled_picture_is_still_the_picture(scale: float) -> None:
     image = np.zeros((40, 40, 3), np.uint8)
     image[:20, :20] = (255, 0, 0)
@@ -121,3 +167,14 @@ def test_a_scaled_picture_is_still_the_picture(scale: float) -> None:
     assert canvas[at, at].tolist() == [255, 0, 0]
     assert canvas[opposite, opposite].tolist() == [0, 0, 255]
     assert canvas[at, opposite].tolist() == [0, 0, 0]
+
+
+def test_a_fine_pattern_does_not_flicker() -> None:
+    """Every pixel counts at any scale: none is skipped."""
+    image = np.zeros((360, 640, 3), np.uint8)
+    image[::2, ::2] = image[1::2, 1::2] = 200
+    for width, height in ((320, 180), (310, 174), (160, 90), (150, 84)):
+        canvas = np.zeros((height, width, 3), np.uint8)
+        paste(canvas, image, Tile(0, 0, width, height))
+        assert abs(canvas.mean() - 100) < 3
+        assert canvas.std() < 12

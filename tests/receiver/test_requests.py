@@ -228,9 +228,7 @@ def test_a_sender_without_a_picture_says_so(desk: Desk, ask: Ask) -> None:
 # -- arguments ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "asked", [{"quality": 50}, {"quality": "auto"}, {"scale": 0.5}, {"credits": 2}]
-)
+@pytest.mark.parametrize("asked", [{"quality": 50}, {"quality": "auto"}, {"credits": 2}])
 @pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:5555", "push-pull+tcp://127.0.0.1:5555"])
 def test_what_is_asked_of_a_sender_needs_one_that_is_asked(
     endpoint: str, asked: dict[str, Any]
@@ -239,7 +237,7 @@ def test_what_is_asked_of_a_sender_needs_one_that_is_asked(
         Receiver(endpoint, **asked)
 
 
-@pytest.mark.parametrize("asked", [{"quality": 50}, {"quality": "auto"}, {"scale": 0.5}])
+@pytest.mark.parametrize("asked", [{"quality": 50}, {"quality": "auto"}])
 def test_all_frames_come_as_they_are(asked: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="all frames come as they were sent"):
         Receiver("req-rep+tcp://127.0.0.1:5555", keep="all", **asked)

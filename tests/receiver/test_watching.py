@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from framewire.common import jpeg
 from framewire.common.clock import NS
-from framewire.common.frame import Packet
+from framewire.common.frame import Frame, Packet
 from framewire.common.jpeg_syntax import split_header
 from framewire.common.opencv import cv2
 from framewire.common.wire import decode_header
@@ -18,7 +20,7 @@ from framewire.receiver import Receiver, ReceiverStats, TopicReceived
 from framewire.receiver import watching as module
 from framewire.receiver.sinks import window as window_module
 from framewire.receiver.watching import describe, print_summary, show, trouble, watch
-from receiver.publishing import Station, packet, status, undecodable, until
+from receiver.publishing import HEIGHT, WIDTH, Station, packet, status, undecodable, until
 
 
 def _topic(**changes: Any) -> TopicReceived:
@@ -297,6 +299,51 @@ def test_what_does_not_decode_is_not_shown(station: Station, screen: Screen) -> 
     with _receiving(station, *sent) as receiver:
         show(receiver, count=3)  # counted as `watch` counts: what arrived
         assert receiver.stats.delivered == 3
+
+
+def _shapes(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, tuple[int, ...]]]:
+    """Topic and shape of every frame that comes before the window."""
+    written: list[tuple[str, tuple[int, ...]]] = []
+    write = window_module.Window.write
+
+    def note(window: window_module.Window, frame: Frame, /) -> None:
+        written.append((frame.topic, frame.image.shape))
+        write(window, frame)
+
+    monkeypatch.setattr(window_module.Window, "write", note)
+    return written
+
+
+def test_tiles_are_decoded_no_larger_than_they_are(
+    station: Station, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = np.full((1080, 1920, 3), 90, np.uint8)
+    large: dict[str, Any] = {"payload": jpeg.encode(full, 50), "width": 1920, "height": 1080}
+    written = _shapes(monkeypatch)
+    alone = [packet(number, "a", **large) for number in range(2)]
+    shared = [packet(number, topic, **large) for number in range(2, 5) for topic in "ab"]
+    with _receiving(station, *alone, *shared) as receiver:
+        show(receiver, count=8)
+    whole, half = (1080, 1920, 3), (540, 960, 3)
+    assert written == [
+        ("a", whole),
+        ("a", whole),
+        ("a", whole),  # still alone
+        ("b", whole),  # its first
+        *(("a", half), ("b", half), ("a", half), ("b", half)),
+    ]
+
+
+def test_a_window_shows_the_receivers_scale(
+    station: Station, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = _shapes(monkeypatch)
+    with Receiver(station.url, keep="all", scale=1 / 4) as receiver:
+        station.wait_for_subscriptions()
+        station.send(packet(0), packet(0, "yard"), packet(1))
+        until(lambda: receiver.stats.received == 3)
+        show(receiver, count=3)
+    assert {shape for _, shape in written} == {(HEIGHT // 4, WIDTH // 4, 3)}
 
 
 def test_s_saves_what_is_shown(

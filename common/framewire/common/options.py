@@ -79,7 +79,10 @@ Quality = Annotated[
 ]
 Scale = Annotated[
     float | None,
-    Parameter(help="Size to ask for, times the sender's, as in 0.5. For req-rep endpoints."),
+    Parameter(
+        help="Width and height, times the sender's. If all endpoints are req-rep, senders are asked "
+        "for it (1/16 to 1); otherwise pictures are decoded at 1/2, 1/4 or 1/8 (0.5, 0.25, 0.125)."
+    ),
 ]
 Credits = Annotated[
     int | None,

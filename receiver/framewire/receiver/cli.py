@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from framewire.common.errors import Closed, ReceiveTimeout
+from framewire.common.errors import Closed, ReceiveTimeout, UsageError
 from framewire.common.options import (
     BindSenders,
     Count,
@@ -152,6 +152,7 @@ def snapshot(
     from framewire.receiver.sinks.images import check_writable, write_jpeg
 
     set_up_logging(verbose=False)
+    _check_saved_scale(scale, (*endpoints, *(bind or ())))
     check_writable(out)
     with ExitStack() as stack:
         asked = {"quality": quality, "scale": scale}
@@ -208,6 +209,13 @@ def stats(
         else:
             show_table(receiver, duration=duration, json=json)
     return EXIT_DONE
+
+
+def _check_saved_scale(scale: float | None, endpoints: tuple[str, ...]) -> None:
+    """A file gets what was sent: nothing is decoded on the way."""
+    asked = endpoints and all(endpoint.startswith("req-rep+") for endpoint in endpoints)
+    if scale is not None and not asked:
+        raise UsageError("the picture is saved as it was sent: for a scale, use a req-rep endpoint")
 
 
 def _open(

@@ -2,22 +2,42 @@
 
 import numpy as np
 
-from framewire.common.frame import Frame, Packet
+from framewire.common.frame import Frame, Header, Image, Packet
 from framewire.common.jpeg import decode as decode_jpeg
+from framewire.common.jpeg_scaled import decode_scaled, factor_of, reduced
 
 __all__ = ["decode"]
 
 
-def decode(packet: Packet) -> Frame:
-    """The frame of a packet; its array is new and the caller's own.
+def decode(packet: Packet, *, scale: float = 1, gray: bool = False) -> Frame:
+    """The frame of a packet; its array is new, writable and the caller's own.
 
-    (H, W, 3) uint8 in BGR order, or (H, W) for a gray picture. `received_ns` is taken over. Raises
-    `JpegError` if the picture does not decode. Any thread may call it.
+    (H, W, 3) uint8 in BGR order, or (H, W) for a gray picture, or of any if `gray`. With a `scale`
+    of 1/2, 1/4 or 1/8 of width and height, rounded up: a JPEG is decoded that small, which is
+    cheaper. `header` stays as it was sent, with the size and channels of the picture sent, and
+    `received_ns` is taken over. Raises `JpegError` if the picture does not decode, `UsageError` for
+    another scale. Any thread may call it.
     """
-    header = packet.header
-    if header.codec == "jpeg":
+    header, factor = packet.header, factor_of(scale)
+    if header.codec == "raw":
+        image = _unpack(header, packet.payload, factor, gray)
+    elif factor == 1 and not gray:
         image = decode_jpeg(packet.payload)
     else:
-        shape = (header.height, header.width, header.channels)[: 2 if header.channels == 1 else 3]
-        image = np.frombuffer(packet.payload, np.uint8).reshape(shape).copy()
+        image = decode_scaled(packet.payload, factor, gray=gray)
     return Frame(image, header, packet.received_ns)
+
+
+def _unpack(header: Header, payload: bytes, factor: int, gray: bool) -> Image:
+    """Raw pixels as an array of their own."""
+    shape = (header.height, header.width, header.channels)[: 2 if header.channels == 1 else 3]
+    image = np.frombuffer(payload, np.uint8).reshape(shape)
+    gray = gray and image.ndim == 3
+    if factor == 1 and not gray:
+        return image.copy()
+    from framewire.common.opencv import cv2
+
+    if factor > 1:
+        size = reduced(header.width, factor), reduced(header.height, factor)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.uint8, copy=False) if gray else image

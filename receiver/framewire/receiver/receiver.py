@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Literal
 
@@ -12,7 +12,7 @@ from framewire.common import wire
 from framewire.common.clock import NS, monotonic_ns, wall_ns
 from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_ENDPOINT, DEFAULT_LIMITS, Limits
-from framewire.common.endpoint import Endpoint, check_exposure, parse_endpoints
+from framewire.common.endpoint import check_exposure, parse_endpoints
 from framewire.common.errors import (
     Closed,
     JpegError,
@@ -22,6 +22,7 @@ from framewire.common.errors import (
     VersionError,
 )
 from framewire.common.frame import Frame, Packet, Status
+from framewire.common.jpeg_scaled import factor_of
 from framewire.common.mailbox import Mailbox
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
@@ -61,10 +62,16 @@ class Receiver(Closing):
     here, so that nothing is lost that its history still holds. Work is never passed over: a worker
     holds one frame at a time.
 
-    Over ``req-rep`` the sender is asked for pictures of this `quality` (1 to 100) and `scale` (1/16
-    to 1, of width and height), or with ``quality="auto"`` of the best quality at which the full
-    frame rate fits through the link, as measured all the time. `credits` is how many requests are on
-    their way at once; by default one, and more where the round trip is long.
+    Over ``req-rep`` the sender is asked for pictures of this `quality` (1 to 100), or with
+    ``"auto"`` of the best quality at which the full frame rate fits through the link, as measured
+    all the time. `credits` is how many requests are on their way at once; by default one, and more
+    where the round trip is long.
+
+    `scale` is of width and height. If every endpoint is ``req-rep`` and `keep` is ``newest``, the
+    senders are asked for it (1/16 to 1) and the pictures come so. Otherwise they come as they were
+    sent, and frames are decoded that small (1/2, 1/4 or 1/8; sizes are rounded up), in less time
+    than whole. With `gray` they are decoded gray, as (H, W), wherever they come from. A frame's
+    header still tells the size and channels of the picture that was sent. Packets are not touched.
 
     `timeout` is how many seconds reading waits for a frame (None: for ever) before it raises
     `ReceiveTimeout`. An address that other machines can reach is not bound unless `insecure`.
@@ -84,6 +91,7 @@ class Receiver(Closing):
         quality: int | Literal["auto"] | None = None,
         scale: float | None = None,
         credits: int | None = None,
+        gray: bool = False,
         statuses: bool = False,
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
@@ -95,7 +103,11 @@ class Receiver(Closing):
         check_exposure(to_bind, insecure=insecure)
         if statuses and keep != "all":
             raise UsageError("statuses have their place among all frames: use keep='all' with them")
-        _check_asking((*to_bind, *to_connect), keep, quality, scale, credits)
+        patterns = {endpoint.pattern for endpoint in (*to_bind, *to_connect)}
+        _check_asking(patterns, keep, quality, scale, credits)
+        asks_scale = keep == "newest" and patterns == {"req-rep"}
+        self._decode_scale = 1.0 if asks_scale or scale is None else 1 / factor_of(scale)
+        self._gray = gray
         selected = _prefixes(topics)
         self._timeout = timeout
         self._limits = limits
@@ -121,7 +133,7 @@ class Receiver(Closing):
             everything=not self._newest,
             max_message_bytes=max(limits.payload_bytes, limits.header_bytes),
             quality=quality,
-            scale=scale,
+            scale=scale if asks_scale else None,
             credits=credits,
         )
         self._links: list[Link] = []
@@ -135,9 +147,7 @@ class Receiver(Closing):
         except BaseException:
             self._close_links()
             raise
-        self._wakes_when_taken = any(
-            endpoint.pattern != "pub-sub" for endpoint in (*to_bind, *to_connect)
-        )
+        self._wakes_when_taken = patterns != {"pub-sub"}
         self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
         self._thread.start()
 
@@ -147,6 +157,11 @@ class Receiver(Closing):
     def endpoints(self) -> tuple[str, ...]:
         """The addresses in use, with the port that the system chose where ``*`` was asked for."""
         return tuple(url for link in self._links for url in link.endpoints)
+
+    @property
+    def decode_scale(self) -> float:
+        """What is left of `scale` to who decodes a packet: 1 where the senders see to it."""
+        return self._decode_scale
 
     @property
     def stats(self) -> ReceiverStats:
@@ -216,7 +231,7 @@ class Receiver(Closing):
         while True:
             packet = self._next(seconds)
             try:
-                frame = decode(packet)
+                frame = decode(packet, scale=self._decode_scale, gray=self._gray)
             except JpegError as error:
                 self._refuse(f"{packet.topic}: {error}")
                 if deadline_ns is not None:
@@ -437,7 +452,7 @@ def _prefixes(topics: str | Iterable[str] | None) -> frozenset[bytes]:
 
 
 def _check_asking(
-    endpoints: Iterable[Endpoint],
+    patterns: Collection[str],
     keep: Keep,
     quality: int | Literal["auto"] | None,
     scale: float | None,
@@ -445,10 +460,7 @@ def _check_asking(
 ) -> None:
     """Whether these can be asked for; `UsageError` says why not."""
     Steering(quality=quality, scale=scale, credits=credits)
-    asks = any(endpoint.pattern == "req-rep" for endpoint in endpoints)
-    if not asks and (quality, scale, credits) != (None, None, None):
-        raise UsageError("quality, scale and credits are asked of a sender: use a req-rep endpoint")
-    if keep == "all" and (quality, scale) != (None, None):
-        raise UsageError(
-            "quality and scale are for the newest frame: all frames come as they were sent"
-        )
+    if "req-rep" not in patterns and (quality, credits) != (None, None):
+        raise UsageError("quality and credits are asked of a sender: use a req-rep endpoint")
+    if keep == "all" and quality is not None:
+        raise UsageError("quality is for the newest frame: all frames come as they were sent")

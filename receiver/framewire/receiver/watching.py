@@ -84,8 +84,10 @@ def show(
         for packet in arrivals(receiver, stop, count=count, timeout=0.05):
             frame = None
             if packet is not None:
+                header = packet.header
+                enough = window.scale(packet.topic, header.width, header.height)
                 with suppress(JpegError):  # what does not decode leaves the picture as it is
-                    frame = decode(packet)
+                    frame = decode(packet, scale=min(enough, receiver.decode_scale))
             if packet is None or frame is None:
                 window.refresh()
             else:

@@ -276,6 +276,36 @@ def test_a_small_picture_gets_a_window_of_its_size(screen: Screen) -> None:
         assert screen.sizes == [(640, 480)]
 
 
+def test_a_picture_alone_is_wanted_whole_and_one_of_several_as_large_as_its_tile(
+    screen: Screen,
+) -> None:
+    with Window() as window:
+        assert window.scale("a", 1920, 1080) == 1  # nothing is known yet
+        screen.write(window, _frame(1, "a", size=(1920, 1080)))
+        assert window.scale("a", 1920, 1080) == 1  # alone
+        assert window.scale("b", 1920, 1080) == 1  # new
+        for topic in "bcd":
+            screen.write(window, _frame(1, topic, size=(1920, 1080)))
+        assert window.scale("a", 1920, 1080) == 1 / 2
+        assert window.scale("d", 3840, 2160) == 1 / 4
+        assert window.scale("b", 1000, 600) == 1
+
+
+def test_small_pictures_fill_the_tiles_that_they_were_made_for(screen: Screen) -> None:
+    with Window() as window:
+        for number, topic in enumerate("abcd"):
+            screen.write(window, _frame(number, topic, size=(1920, 1080), grey=150))
+        whole = screen.picture
+        for number, topic in enumerate("abcd"):
+            small = _frame(number, topic, size=(960, 540), grey=150)
+            picture = screen.write(window, small)
+        for y, x in ((0, 0), (0, 640), (360, 0), (360, 640)):
+            tile = picture[y : y + 360, x : x + 640]
+            assert read_number(tile) == 2 * (y // 360) + x // 640
+            assert (tile[200:] == 150).all()
+        assert picture.shape == whole.shape
+
+
 # -- displays -------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from framewire.common.closing import Closing
 from framewire.common.errors import SinkError
 from framewire.common.frame import Frame, Image
 from framewire.common.opencv import cv2
-from framewire.receiver.mosaic import Tile, fit, grid, paste
+from framewire.receiver.mosaic import Tile, enough, fit, grid, paste
 
 __all__ = ["Window", "check_display"]
 
@@ -75,6 +75,16 @@ class Window(Closing):
     def paused(self) -> bool:
         """Whether the picture stands still because the user wants it to."""
         return self._paused
+
+    def scale(self, topic: str, width: int, height: int) -> float:
+        """The scale at which it is enough to decode a picture of a topic, sent in this size.
+
+        1 for a picture that has the window for itself, to be looked at closely, and for the first
+        of a topic; among several 1/2, 1/4 or 1/8 where that is no less than its tile.
+        """
+        if len(self._frames) < 2 or topic not in self._tiles:
+            return 1
+        return enough(width, height, self._tiles[topic])
 
     def write(self, frame: Frame, /) -> None:
         """Show a frame, unless the window is paused, and handle keys."""
