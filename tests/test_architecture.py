@@ -16,19 +16,19 @@ MAY_IMPORT = {
     "receiver": {"common", "receiver"},
     "app": {"common", "sender", "receiver", "app"},
 }
-ONLY_IN: dict[str, str | tuple[str, ...]] = {
+ONLY_IN = {
     "zmq": "common/framewire/common/transport/",
     "av": "common/framewire/common/container.py",
     "cv2": "common/framewire/common/opencv.py",
     "time": "common/framewire/common/clock.py",
-    "simplejpeg": ("common/framewire/common/turbo.py", "common/framewire/common/jpeg.py"),
+    "simplejpeg": "common/framewire/common/turbo.py",
 }
 _COMMON, _SENDER, _LINKS = (
     "common/framewire/common", "sender/framewire/sender", "receiver/framewire/receiver/links",
 )  # fmt: skip
 PURE = (
     *(f"{_COMMON}/{name}.py" for name in (
-        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_syntax", "level", "request",
+        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level", "request",
         "stats", "testchart", "timeline", "topic", "wire",
     )),
     *(f"{_SENDER}/{name}.py" for name in ("account", "history", "pacing", "sequence")),

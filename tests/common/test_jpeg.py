@@ -4,12 +4,13 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framewire.common import jpeg
+from framewire.common import jpeg, turbo
 from framewire.common.errors import JpegError, UsageError
 from framewire.common.frame import Image
+from framewire.common.jpeg_stripes import cut
 from framewire.common.jpeg_syntax import inspect
 
 
@@ -18,7 +19,7 @@ def codec(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     """The test runs with each codec, as on a machine that has it."""
     if request.param == "opencv":
         monkeypatch.setattr(jpeg, "_simplejpeg", None)
-    elif jpeg._load_simplejpeg() is None:
+    elif turbo.simplejpeg is None:
         pytest.skip("simplejpeg is not installed")
     return str(request.param)
 
@@ -183,4 +184,129 @@ def test_what_is_no_image(image: object, fault: str) -> None:
 
 def test_a_machine_without_simplejpeg(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "simplejpeg", None)
-    assert jpeg._load_simplejpeg() is None
+    assert turbo._load() is None
+
+
+# -- stripes ------------------------------------------------------------------------------------
+
+stripe_counts = st.sampled_from([None, 1, 2, 3, 8, 40])
+
+
+@pytest.fixture
+def several_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine chooses as on a machine of three cores."""
+    if turbo.simplejpeg is None:
+        pytest.skip("simplejpeg is not installed")
+    monkeypatch.setattr(jpeg, "share", lambda: 3)
+
+
+def _noise(height: int, width: int, gray: bool = False) -> Image:
+    random = np.random.default_rng(height * 70_000 + width)
+    small = random.integers(0, 256, (-(-height // 3), -(-width // 5), 3), np.uint8)
+    image = np.ascontiguousarray(small.repeat(3, 0).repeat(5, 1)[:height, :width])
+    return image[:, :, 1].copy() if gray else image
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(1, 300),
+    st.integers(1, 300) | st.just(4096),
+    st.booleans(),
+    stripe_counts,
+    stripe_counts,
+    st.sampled_from([1, 50, 85, 100]),
+)
+def test_stripes_change_no_pixel(
+    height: int, width: int, gray: bool, there: int | None, back: int | None, quality: int
+) -> None:
+    image = _noise(height, width, gray)
+    whole = jpeg.encode(image, quality, stripes=1)
+    striped = jpeg.encode(image, quality, stripes=there)
+    inspect(striped, 10**7)
+    decoded = jpeg.decode(striped, stripes=back)
+    assert decoded.flags.writeable
+    assert np.array_equal(decoded, jpeg.decode(whole, stripes=1))
+    assert np.array_equal(jpeg.decode(striped, stripes=1), decoded)
+
+
+@pytest.mark.usefixtures("several_cores")
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize(
+    ("size", "restarts"), [((480, 854), 2), ((720, 1280), 2), ((360, 640), 0), ((1, 65500), 0)]
+)
+def test_large_pictures_are_cut(size: tuple[int, int], restarts: int, gray: bool) -> None:
+    image = _noise(*size, gray)
+    data = jpeg.encode(image, 85)
+    assert [data.count(bytes((0xFF, 0xD0 + i))) for i in range(3)] == [
+        int(i < restarts) for i in range(3)
+    ]
+    whole = jpeg.encode(image, 85, stripes=1)
+    assert b"\xff\xdd\0\4" not in whole
+    assert np.array_equal(jpeg.decode(data), jpeg.decode(whole, stripes=1))
+
+
+def test_where_stripes_do_not_pay_there_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jpeg, "share", lambda: 1)
+    image = _noise(720, 1280)
+    assert jpeg.encode(image, 85) == jpeg.encode(image, 85, stripes=1)
+
+
+@pytest.mark.usefixtures("several_cores")
+def test_8k_in_stripes() -> None:
+    image = np.zeros((4320, 7680, 3), np.uint8)
+    image[::7, ::3] = 200
+    data = jpeg.encode(image, 85)
+    assert np.array_equal(jpeg.decode(data), jpeg.decode(jpeg.encode(image, 85, stripes=1)))
+
+
+@pytest.mark.usefixtures("several_cores")
+def test_more_stripes_where_restart_intervals_are_too_short() -> None:
+    image = np.zeros((8192, 8192), np.uint8)
+    image[::9] = 100
+    data = jpeg.encode(image, 50)
+    assert inspect(data, 1 << 26).width == 8192
+    assert np.array_equal(jpeg.decode(data), jpeg.decode(data, stripes=1))
+
+
+@pytest.mark.parametrize("sampling", ["444", "422", "420", "440", "411"])
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_restart_intervals_of_others(sampling: str, rows: int) -> None:
+    cv2 = pytest.importorskip("cv2")
+    across = {"444": 38, "422": 19, "420": 19, "440": 38, "411": 10}[sampling]
+    flags = [
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        getattr(cv2, f"IMWRITE_JPEG_SAMPLING_FACTOR_{sampling}"),
+        cv2.IMWRITE_JPEG_RST_INTERVAL,
+        rows * across,
+    ]
+    data = cv2.imencode(".jpg", _noise(301, 299), flags)[1].tobytes()
+    assert cut(data, 3) is not None
+    assert np.array_equal(jpeg.decode(data, stripes=3), jpeg.decode(data, stripes=1))
+
+
+STRIPED = jpeg.encode(_noise(90, 60), 80, stripes=6)
+
+
+@settings(max_examples=200)
+@given(st.integers(0, len(STRIPED) - 1), st.binary(min_size=1, max_size=8))
+def test_damage_is_the_same_in_stripes(at: int, patch: bytes) -> None:
+    data = STRIPED[:at] + patch + STRIPED[at + len(patch) :]
+    try:
+        whole = jpeg.decode(data, stripes=1)
+    except JpegError:
+        whole = None
+    try:
+        striped = jpeg.decode(data, stripes=6)
+    except JpegError:
+        assert whole is None
+    else:
+        assert whole is None or np.array_equal(striped, whole)
+
+
+def test_a_damaged_stripe_fails_as_the_whole_does() -> None:
+    """A stripe ends early: libjpeg says so of stripe and picture alike."""
+    at = STRIPED.index(b"\xff\xd2")
+    short = STRIPED[: at - 20] + STRIPED[at:]
+    assert cut(short, 6) is not None
+    with pytest.raises(JpegError, match="does not decode"):
+        jpeg.decode(short, stripes=6)

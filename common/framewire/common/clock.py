@@ -7,7 +7,7 @@ this machine; it is never stepped, and its zero means nothing.
 
 import time
 
-__all__ = ["NS", "monotonic_ns", "pause", "wall_ns"]
+__all__ = ["NS", "monotonic_ns", "pause", "thread_ns", "wall_ns"]
 
 NS = 1_000_000_000
 """Nanoseconds in a second."""
@@ -26,3 +26,8 @@ def wall_ns() -> int:
 def monotonic_ns() -> int:
     """Nanoseconds of this machine's monotonic clock."""
     return time.monotonic_ns()
+
+
+def thread_ns() -> int:
+    """Nanoseconds that the calling thread has spent computing."""
+    return time.thread_time_ns()

@@ -2,30 +2,27 @@
 
 `simplejpeg` (libjpeg-turbo, releases the GIL) where it is installed, OpenCV elsewhere. 4:2:0;
 accurate DCT (the fast one costs 2 dB and saves 4 %); fast upsampling when decoding (saves 9 %, no
-measurable difference). All functions may be called from any thread.
+measurable difference, and a row depends on no row of another MCU). Large pictures are coded and
+decoded in stripes, by all cores at once. All functions may be called from any thread.
 """
 
-from types import ModuleType
+from functools import partial
 
 import numpy as np
 
 from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.errors import JpegError, UsageError
 from framewire.common.frame import Image
+from framewire.common.jpeg_stripes import MAX_INTERVAL, Stripe, cut, join, plan
+from framewire.common.turbo import simplejpeg as _simplejpeg
+from framewire.common.workers import run, share
 
 __all__ = ["check_image", "check_quality", "decode", "encode"]
 
-
-def _load_simplejpeg() -> ModuleType | None:
-    try:
-        import simplejpeg
-    except ImportError:
-        return None
-    module: ModuleType = simplejpeg
-    return module
-
-
-_simplejpeg = _load_simplejpeg()
+WORTH_CUTTING = 640 * 480
+"""Pixels from which stripes pay. Gain on two cores at 30 fps (benchmarks/jpeg_engine.py), coding and
+decoding: 0.9 and 0.8 at 426x240, 1.2 and 1.0 at 640x360, 1.3 and 1.1 at 854x480, 1.5 and 1.4 at
+1280x720: waking another thread costs about 0.2 ms."""
 
 
 def check_quality(quality: int) -> int:
@@ -54,28 +51,75 @@ def check_image(image: object) -> Image:
     return image
 
 
-def encode(image: Image, quality: int) -> bytes:
-    """A baseline JPEG of a checked image, 4:2:0 (or gray); `quality` 1 to 100."""
+def encode(image: Image, quality: int, *, stripes: int | None = None) -> bytes:
+    """A baseline JPEG of a checked image, 4:2:0 (or gray); `quality` 1 to 100.
+
+    Large pictures are coded in stripes by several cores, with restart markers between them, unless
+    the machine is too busy for that to pay; no pixel changes. `stripes=1` codes in one piece, which
+    costs the machine least for each picture: for those that have other work for the other cores.
+    """
     image = np.ascontiguousarray(image)
     if _simplejpeg is None:
         return _encode_opencv(image, quality)
+    height, width = image.shape[:2]
+    count = stripes or _stripes(height, width)
+    mcu = 8 if image.ndim == 2 else 16
+    ranges = plan(height, mcu, count, MAX_INTERVAL // -(-width // mcu))
+    if count == 1 or len(ranges) == 1:
+        return _encode_piece(image, quality)
+    parts = run([partial(_encode_piece, image[y0:y1], quality) for y0, y1 in ranges])
+    return join(parts, width, height, ranges[0][1])
+
+
+def decode(jpeg: bytes, *, stripes: int | None = None) -> Image:
+    """A new array: (H, W, 3) BGR, or (H, W) for a gray JPEG. `JpegError` if it does not decode.
+
+    Large pictures that have restart intervals of whole MCU rows, as those of `encode` have, are
+    decoded by several cores, to the same pixels; with `stripes=1` by the calling thread alone.
+    """
+    if _simplejpeg is None:
+        return _decode_opencv(jpeg)
+    try:
+        height, width, space, _ = _simplejpeg.decode_jpeg_header(jpeg)
+        gray = space == "Gray"
+        parts = stripes or _stripes(height, width)
+        pieces = cut(jpeg, parts) if parts > 1 else None
+        image = _decode_stripes(pieces, height, width, gray) if pieces else None
+        if image is None:
+            image = _decode_piece(jpeg, gray)
+    except ValueError as error:
+        raise JpegError(f"a JPEG does not decode: {error}") from error
+    return image[:, :, 0] if gray else image
+
+
+def _stripes(height: int, width: int) -> int:
+    return share() if height * width >= WORTH_CUTTING else 1
+
+
+def _encode_piece(image: Image, quality: int) -> bytes:
+    assert _simplejpeg is not None
     if image.ndim == 2:
         return bytes(_simplejpeg.encode_jpeg(image[:, :, None], quality, "GRAY", "Gray", False))
     return bytes(_simplejpeg.encode_jpeg(image, quality, "BGR", "420", False))
 
 
-def decode(jpeg: bytes) -> Image:
-    """A new array: (H, W, 3) BGR, or (H, W) for a gray JPEG. `JpegError` if it does not decode."""
-    if _simplejpeg is None:
-        return _decode_opencv(jpeg)
+def _decode_piece(jpeg: bytes, gray: bool, into: Image | None = None) -> Image:
+    """(H, W, 3) or (H, W, 1), a new array or `into`."""
+    assert _simplejpeg is not None
+    image: Image = _simplejpeg.decode_jpeg(
+        jpeg, "GRAY" if gray else "BGR", fastdct=False, fastupsample=True, buffer=into
+    )
+    return image
+
+
+def _decode_stripes(pieces: list[Stripe], height: int, width: int, gray: bool) -> Image | None:
+    """(H, W, 3) or (H, W, 1); None if a stripe is damaged: what it is then, the whole file says."""
+    image = np.empty((height, width, 1 if gray else 3), np.uint8)
     try:
-        gray = _simplejpeg.decode_jpeg_header(jpeg)[2] == "Gray"
-        image: Image = _simplejpeg.decode_jpeg(
-            jpeg, "GRAY" if gray else "BGR", fastdct=False, fastupsample=True
-        )
-    except ValueError as error:
-        raise JpegError(f"a JPEG does not decode: {error}") from error
-    return image[:, :, 0] if gray else image
+        run([partial(_decode_piece, p.jpeg, gray, image[p.y0 : p.y1]) for p in pieces])
+    except ValueError:
+        return None
+    return image
 
 
 def _encode_opencv(image: Image, quality: int) -> bytes:

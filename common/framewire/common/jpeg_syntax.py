@@ -9,7 +9,15 @@ from dataclasses import dataclass
 
 from framewire.common.errors import JpegError
 
-__all__ = ["JpegInfo", "inspect", "split_header", "trimmed", "with_header", "with_huffman_tables"]
+__all__ = [
+    "JpegInfo",
+    "inspect",
+    "segments",
+    "split_header",
+    "trimmed",
+    "with_header",
+    "with_huffman_tables",
+]
 
 SOI, EOI, SOS, SOF0 = 0xD8, 0xD9, 0xDA, 0xC0
 DHT, DQT, DRI, COM, APP0, APP15 = 0xC4, 0xDB, 0xDD, 0xFE, 0xE0, 0xEF
@@ -37,7 +45,7 @@ class JpegInfo:
     """Whether the file brings its own; webcams often leave them out."""
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, offset of its 0xFF, end) of every segment up to and with SOS."""
     size, at = len(data), 2
     for _ in range(_MAX_SEGMENTS):
@@ -91,7 +99,7 @@ def inspect(data: bytes, max_pixels: int) -> JpegInfo:
         raise JpegError("cut JPEG: it does not end with EOI")
     width = height = channels = blocks = 0
     tables = False
-    for marker, at, end in _segments(data):
+    for marker, at, end in segments(data):
         if marker == SOF0 and not channels:
             width, height, channels, blocks = _frame_header(data, at, end)
             if width * height > max_pixels:

@@ -21,7 +21,10 @@ RECEIVE_MARK = 4
 _PARTS = 3
 _LIVE, _PATIENT = (NS // 20, 0.005), (NS // 4, 0.05)  # longest wait, share of all time
 _LAST_WORD_AGAIN_S = 0.02
-_ROOM_POLL_S = 0.0001, 0.001  # XPUB cannot be polled for room: how often to look, at first and later
+_ROOM_POLL_S = (
+    0.0001,
+    0.001,
+)  # XPUB cannot be polled for room: how often to look, at first and later
 _HAND_OVER_NS = 1_000_000  # what handing over may take by itself
 
 _XPUB: Mapping[int, int] = {
