@@ -71,7 +71,7 @@ def test_results_come_in_the_order_of_the_tasks(pool: Pool) -> None:
 def test_the_shared_pool_works_too() -> None:
     assert run([partial(pow, number, 2) for number in range(9)]) == [n**2 for n in range(9)]
     assert run([]) == []
-    assert share() == len(workers._allowed())
+    assert share() in (1, len(workers._allowed()))  # 1 while it rests, as other tests may make it
 
 
 def test_tasks_run_at_once(pool: Pool) -> None:
