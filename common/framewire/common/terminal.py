@@ -42,7 +42,8 @@ class Stopper(Closing):
     """
 
     def __init__(self, *on_stop: Callable[[], None], duration: float | None = None) -> None:
-        self._request = threading.Event()
+        self._signalled = False
+        self._ending = threading.Event()
         self._on_stop = on_stop
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
@@ -57,22 +58,22 @@ class Stopper(Closing):
     @property
     def requested(self) -> bool:
         """Whether the command was asked to end."""
-        return self._request.is_set()
+        return self._signalled or self._ending.is_set()
 
     def wait(self, seconds: float) -> bool:
         """Until it is asked to end, or for so many seconds; whether it is asked."""
-        return self._request.wait(seconds)
+        return self._ending.wait(seconds) or self._signalled
 
     def _noted(self, number: int, frame: FrameType | None) -> None:
         """The first signal is handled by the thread, which reads it off the wake-up socket."""
-        self._request.set()
+        self._signalled = True  # setting an event would take a lock
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_DFL)
 
     def _watch(self) -> None:
         if not self._asked():
             return
-        self._request.set()
+        self._ending.set()
         for call in self._on_stop:
             call()
 

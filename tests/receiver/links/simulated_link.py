@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
 from framewire.common.clock import NS
 from framewire.common.frame import Header
@@ -317,3 +318,19 @@ class Simulation:
                 self._at(ready_ns / NS + 1e-6, lambda: self._ask_if_ready(timer))
                 return
             self._ask()
+
+
+def header(sequence: int, captured_s: float, *, topic: str = "", **more: Any) -> Header:
+    """The header of a picture that was captured so many seconds after some beginning."""
+    facts: dict[str, Any] = {
+        "sender": "s",
+        "captured_ns": int((captured_s + 1e9) * NS),
+        "monotonic_ns": int((captured_s + 77) * NS),
+        "sent_ns": 0,
+        "width": 8,
+        "height": 8,
+        "channels": 3,
+        "codec": "jpeg",
+        "quality": 85,
+    } | more
+    return Header(topic=topic, sequence=sequence, **facts)

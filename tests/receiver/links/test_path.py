@@ -3,33 +3,17 @@
 import math
 import random
 from collections.abc import Iterable
-from typing import Any
 
 import pytest
 
 from framewire.common.clock import NS
-from framewire.common.frame import Header
 from framewire.receiver.links.path import Cadence, LinkModel, RoundTrip
 from framewire.receiver.links.steering import Steering
+from receiver.links.simulated_link import header
 
 MS = 1_000_000
 INTERVAL_S = 1 / 30
 RATE = 1_660_000.0
-
-
-def header(sequence: int, captured_s: float, *, topic: str = "", **more: Any) -> Header:
-    facts: dict[str, Any] = {
-        "sender": "s",
-        "captured_ns": int((captured_s + 1e9) * NS),
-        "monotonic_ns": int((captured_s + 77) * NS),
-        "sent_ns": 0,
-        "width": 8,
-        "height": 8,
-        "channels": 3,
-        "codec": "jpeg",
-        "quality": 85,
-    } | more
-    return Header(topic=topic, sequence=sequence, **facts)
 
 
 def test_nothing_is_known_at_first() -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from framewire.common.clock import NS
 from framewire.common.errors import UsageError
-from framewire.common.frame import Header
 from framewire.common.level import Level
 from framewire.receiver.links.steering import Steering
 from receiver.links.simulated_link import (
@@ -24,6 +23,7 @@ from receiver.links.simulated_link import (
     constant,
     cuts,
     drift,
+    header,
     noisy,
 )
 
@@ -31,21 +31,6 @@ MS = 1_000_000
 RATE = 13.774e6 / 8
 FULL = 0.964
 """Share of a full link that is payload."""
-
-
-def header(sequence: int, captured_s: float, *, topic: str = "", **more: Any) -> Header:
-    facts: dict[str, Any] = {
-        "sender": "s",
-        "captured_ns": int((captured_s + 1e9) * NS),
-        "monotonic_ns": int((captured_s + 77) * NS),
-        "sent_ns": 0,
-        "width": 8,
-        "height": 8,
-        "channels": 3,
-        "codec": "jpeg",
-        "quality": 85,
-    } | more
-    return Header(topic=topic, sequence=sequence, **facts)
 
 
 def simulate(seconds: float = 16, link: Link | None = None, **options: Any) -> Run:
