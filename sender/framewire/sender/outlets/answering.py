@@ -89,7 +89,7 @@ class Answering:
 
     @property
     def demand(self) -> frozenset[bytes]:
-        return frozenset((b"",)) if self._history else self._demand
+        return self._demand if self._history is None else frozenset((b"",))
 
     def wants(self, topic: bytes) -> bool:
         return self._history is not None  # otherwise pictures are asked for one by one
