@@ -6,8 +6,11 @@ demo: .venv/ok ; .venv/bin/framewire demo
 test: .venv/ok ; $(PY) -m pytest
 lint: .venv/ok ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 clips: .venv/ok ; $(PY) samples/make_clips.py
+bench: .venv/bench ; $(PY) benchmarks/all.py
 
 $(PY): ; $(PYTHON) -m venv .venv
 .venv/ok: pyproject.toml constraints.txt | $(PY)
 	$(PY) -m pip install -q -c constraints.txt -e '.[dev]' && touch $@
-.PHONY: demo test lint clips
+.venv/bench: pyproject.toml constraints.txt | $(PY)
+	$(PY) -m pip install -q -c constraints.txt -e '.[bench]' && touch $@
+.PHONY: demo test lint clips bench

@@ -1,10 +1,11 @@
 """The JPEG engine: one piece beside stripes on all cores, pinned workers beside free ones.
 
-    python benchmarks/jpeg_engine.py [--sizes 480p,720p,1080p] [--loads idle,busy] [--seconds 0.4]
+    pip install -e '.[bench]'; python benchmarks/jpeg_engine.py [--rounds 5] [--seconds 0.4]
+        [--sizes 480p,720p,1080p] [--loads idle,busy]
 
-Milliseconds are the medians of a repetition's frames, and the median of all repetitions. The gain
-is the time of one piece over that of stripes in the same repetition: median (least to most). The
-ways take turns within a repetition, so that what else the machine does falls on all alike.
+Milliseconds are the median of a round's frames. The gain is the time of one piece over that of
+stripes in the same round. The ways take turns within a round, so that what else the machine does
+falls on all alike.
 
 *flat out* is frame after frame; *30 fps* waits between frames as a camera does, which is where free
 workers lose: they are woken on the core of the thread that wakes them. Loads: *idle*; *busy*, a
@@ -12,9 +13,9 @@ loop pinned to the last core; *all busy*, a free loop for each core; *encoder*, 
 that encodes flat out, the same way. Sizes below the engine's limit are cut here, too, to find it.
 """
 
-import argparse
 import contextlib
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -22,30 +23,27 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-import cv2
+import ends
 import numpy as np
-from ends import MEADOW, QUALITY, Image, clip_frames, machine
+from ends import END, MEADOW, QUALITY, Image, add_choice, clip_frames, main_or_end, parser
+from report import Column, Table, publish, ratios
 
 from framewire.common import jpeg
 from framewire.common.workers import Pool
 
-SIZES = {
-    "160p": (284, 160),
-    "240p": (426, 240),
-    "360p": (640, 360),
-    "480p": (854, 480),
-    "720p": (1280, 720),
-    "1080p": (1920, 1080),
-}
+SIZES = {"160p": (284, 160), "240p": (426, 240), "360p": (640, 360), **ends.SIZES}
+LOADS = ("idle", "busy", "all busy", "encoder")
+PINNED = "pinned, as in framewire"
 CORES = len(os.sched_getaffinity(0))
 PERIOD_S = 1 / 30
 BETWEEN_S = 0.01  # paced: the packet is on its way; long enough for all workers to fall asleep
-LOOP = "while True: pass"
+LONGEST_S = 3600  # a load ends by itself if nobody is left to end it
+LOOP = f"import signal; signal.alarm({LONGEST_S})\nwhile True: pass"
 
 
 @dataclass
 class Way:
-    """How to code, and the times so far: a list of milliseconds for each repetition."""
+    """How to code, and the times so far: milliseconds of each round."""
 
     name: str
     pool: Pool | None = None
@@ -53,7 +51,7 @@ class Way:
     decode_ms: list[float] = field(default_factory=list)
 
     def turn(self, images: list[Image], data: bytes, paced: bool, seconds: float) -> None:
-        """One repetition."""
+        """One round."""
         self.begin()
         times: list[tuple[float, float]] = []
         start = time.perf_counter()
@@ -84,11 +82,6 @@ def _took_ms(what: Callable[[], object]) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
-def _gain(one: list[float], other: list[float]) -> str:
-    gains = [a / b for a, b in zip(one, other, strict=True)]
-    return f"{statistics.median(gains):.2f} ({min(gains):.2f}-{max(gains):.2f})"
-
-
 @contextlib.contextmanager
 def _load(name: str, way: Way | None = None) -> Iterator[None]:
     """What else the machine does meanwhile."""
@@ -98,7 +91,7 @@ def _load(name: str, way: Way | None = None) -> Iterator[None]:
         "idle": [],
         "busy": [["taskset", "-c", str(last), *loop]],
         "all busy": [loop] * CORES,
-        "encoder": [[sys.executable, __file__, "--encode", way.name if way else ""]],
+        "encoder": [[sys.executable, __file__, END, "encode_for_ever", way.name if way else ""]],
     }[name]
     processes = [subprocess.Popen(command) for command in commands]
     if name == "encoder":
@@ -115,18 +108,16 @@ def _ways() -> list[Way]:
     numbers = sorted(os.sched_getaffinity(0))
     return [
         Way("one piece"),
-        Way("pinned", Pool(numbers, pinned=True)),
+        Way(PINNED, Pool(numbers, pinned=True)),
         Way("free", Pool(numbers, pinned=False)),
     ]
 
 
 def _images(size: tuple[int, int], count: int) -> list[Image]:
-    frames = clip_frames(MEADOW, count)
-    return [np.ascontiguousarray(cv2.resize(frame, size), np.uint8) for frame in frames]
+    return [np.ascontiguousarray(image, np.uint8) for image in clip_frames(MEADOW, count, size)]
 
 
-def measure(size: str, load: str, paced: bool, seconds: float, repetitions: int) -> None:
-    """Print rows of the table."""
+def measure(size: str, load: str, paced: bool, seconds: float, rounds: int) -> list[Way]:
     jpeg.WORTH_CUTTING = 0
     images = _images(SIZES[size], 8)
     data = jpeg.encode(images[0], QUALITY, stripes=CORES)
@@ -134,22 +125,39 @@ def measure(size: str, load: str, paced: bool, seconds: float, repetitions: int)
     with contextlib.ExitStack() as stack:
         if load != "encoder":
             stack.enter_context(_load(load))
-        for _ in range(repetitions):
+        for _ in range(rounds):
             for way in ways:
                 with _load(load, way) if load == "encoder" else contextlib.nullcontext():
                     way.turn(images, data, paced, seconds)
-    for way in ways:
-        e, d = way.encode_ms, way.decode_ms
-        print(
-            f"| {size} | {load} | {'30 fps' if paced else 'flat out'} | {way.name} "
-            f"| {statistics.median(e):.2f} | {_gain(ways[0].encode_ms, e)} "
-            f"| {statistics.median(d):.2f} | {_gain(ways[0].decode_ms, d)} |",
-            flush=True,
-        )
+    return ways
+
+
+def table(load: str, sizes: list[str], seconds: float, rounds: int) -> Table:
+    """All sizes, flat out and paced."""
+    columns = (
+        Column("encode, ms"),
+        Column("gain, encode"),
+        Column("decode, ms"),
+        Column("gain, decode"),
+    )
+    made = Table(f"The JPEG engine on {CORES} cores, {load}", columns, plot=1)
+    for size in sizes:
+        for paced in (False, True):
+            ways = measure(size, load, paced, seconds, rounds)
+            for way in ways:
+                made.add(
+                    f"{size}, {'30 fps' if paced else 'flat out'}, {way.name}",
+                    way.encode_ms,
+                    ratios(ways[0].encode_ms, way.encode_ms),
+                    way.decode_ms,
+                    ratios(ways[0].decode_ms, way.decode_ms),
+                )
+    return made
 
 
 def encode_for_ever(name: str) -> None:
     """The second process of the load *encoder*."""
+    signal.alarm(LONGEST_S)
     way = next(way for way in _ways() if way.name == name)
     images = _images(SIZES["720p"], 8)
     way.begin()
@@ -159,24 +167,13 @@ def encode_for_ever(name: str) -> None:
 
 
 def main() -> None:
-    """Measure and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sizes", default="480p,720p,1080p")
-    parser.add_argument("--loads", default="idle,busy", help="of: idle, busy, all busy, encoder")
-    parser.add_argument("--seconds", type=float, default=0.4, help="each way and repetition")
-    parser.add_argument("--repetitions", type=int, default=5)
-    parser.add_argument("--encode", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.encode:
-        encode_for_ever(options.encode)
-    print(machine("framewire", "simplejpeg", "numpy"), end="\n\n")
-    print("| size | load | pace | way | encode ms | gain | decode ms | gain |")
-    print("| --- | --- | --- | --- | ---: | --- | ---: | --- |")
-    for load in options.loads.split(","):
-        for size in options.sizes.split(","):
-            for paced in (False, True):
-                measure(size, load, paced, options.seconds, options.repetitions)
+    made = parser(__doc__, seconds=0.4)
+    add_choice(made, "--sizes", SIZES, ends.SIZES)
+    add_choice(made, "--loads", LOADS, LOADS[:2])
+    options = made.parse_args()
+    tables = [table(load, options.sizes, options.seconds, options.rounds) for load in options.loads]
+    publish("jpeg_engine", tables)
 
 
 if __name__ == "__main__":
-    main()
+    main_or_end(main, encode_for_ever)

@@ -1,153 +1,167 @@
 """How long a frame takes from before its encoding to after its decoding, at 30 frames a second.
 
-    pip install -e '.[bench]'; python benchmarks/latency.py [SECONDS] [ROUNDS]
+    pip install -e '.[bench]'; python benchmarks/latency.py [--rounds 5] [--seconds 6]
+        [--only pub-sub-given,zenoh] [--sizes 720p,1080p]
 
 A camera's loop at 30 frames a second in one process, a receiver that decodes in another, over
-loopback, for pictures of 1280x720 and 1920x1080 (JPEG quality 85). The sender writes down when it
-gives a picture away, the receiver when it has it decoded, on the one clock of this machine; the
-picture carries its number. The *floor* is the codec alone: encoding and decoding the same pictures
-one after the other on one core, at the same pace, in a process of its own. Systems take turns, each
-for SECONDS (8), ROUNDS (5) times; the table has medians of the rounds, with the least and the most,
-and their ratio to the floor of the same round.
+loopback (JPEG quality 85). The sender notes when it gives a picture away, the receiver when it has
+it decoded, on the one clock of this machine; the picture carries its number. The *floor* is the
+codec alone: encoding and decoding the same pictures one after the other on one core, at the same
+pace, in a process of its own.
+
+*CPU* is what all threads of both processes took for each frame that arrived, without starting,
+drawing numbers and reading them; *arrived* the share of the frames sent. Where it says *given
+away*, the sender does not copy the picture, as `framewire send` does with its own; otherwise it may
+be drawn on as soon as it is sent.
+
+Systems take turns. All figures but *arrived* are ratios to the floor of the same round: of times to
+its p50.
 """
 
 import os
-import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import cv2
-import numpy as np
-from ends import MEADOW, QUALITY, Image, Worker, at_quantile, machine, tell, workers
-from slow_link import SYSTEMS, Place
+from ends import (
+    DISTINCT,
+    FPS,
+    MEADOW,
+    QUALITY,
+    SIZES,
+    Ended,
+    add_choice,
+    at_quantile,
+    clip_frames,
+    end_when_asked,
+    main_or_end,
+    parser,
+    ready,
+    rest,
+    take_rounds,
+    work_together,
+)
+from report import Column, Table, publish
+from systems import SYSTEMS, Place, free_port
 
 from framewire.common.testchart import draw_number, read_number
 
-SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
-NAMES = ("pub-sub", "req-rep", "imagezmq-pub", "netgear-pub")
-FPS, DISTINCT, WARM_S, PORT, MOST = 30, 40, 1.0, 22100, 100_000
+OURS = ("pub-sub-given", "pub-sub", "req-rep-given", "req-rep")
+THEIRS = ("imagezmq-pub", "imagezmq-req", "netgear-pub", "netgear-req", "zenoh")
 FLOOR = "codec alone, one core"
+GOALS = {"720p": ("<= 0.70", "<= 1.00"), "1080p": ("<= 0.62", "<= 0.85")}  # of p50 and p99
 
 
-def pictures(size: tuple[int, int]) -> list[Image]:
-    video, made = cv2.VideoCapture(str(MEADOW)), []
-    while len(made) < DISTINCT:
-        _, image = video.read()
-        made.append(cv2.resize(image, size, interpolation=cv2.INTER_CUBIC))
-    video.release()
-    return made
+@dataclass(frozen=True)
+class Run:
+    """Of one system in one round: times of all frames, processor time of each, share that came."""
+
+    took_ms: list[float]
+    cpu_ms: float
+    arrived: float
+
+    def at(self, level: float) -> float:
+        return at_quantile(self.took_ms, level)
 
 
-def paced(size: tuple[int, int], seconds: float) -> Iterator[tuple[int, Image]]:
-    """Numbered pictures, 30 a second."""
-    frames = pictures(size)
-    began_s = time.monotonic()
-    for number in range(int(seconds * FPS)):
-        time.sleep(max(0.0, began_s + number / FPS - time.monotonic()))
-        image = frames[number % DISTINCT]
-        draw_number(image, number)
-        yield number, image
+# -- the ends, each in its process ----------------------------------------------------------------
 
 
-def send(name: str, size: str, port: int, seconds: float, times: str) -> None:
-    given = np.memmap(times, np.float64, "r+", shape=(MOST,))
-    give = SYSTEMS[name].send(Place("127.0.0.1", "127.0.0.1", port))
-    tell(ready=True)
-    time.sleep(WARM_S)
-    for number, image in paced(SIZES[size], seconds):
-        given[number] = time.monotonic()
-        give(image)
-    time.sleep(WARM_S)
-    os._exit(0)  # some of these systems wait for ever when they are closed
-
-
-def receive(name: str, port: int, times: str) -> None:
-    had = np.memmap(times, np.float64, "r+", shape=(MOST,))
-    tell(ready=True)
-    for arrival in SYSTEMS[name].receive(Place("127.0.0.1", "127.0.0.1", port)):
+def send(name: str, size: str, port: str) -> None:
+    """A picture is drawn on again when all others were sent: nobody encodes it any more then."""
+    pictures = list(clip_frames(MEADOW, DISTINCT, SIZES[size]))
+    give = SYSTEMS[name].send(Place(int(port)))
+    window = ready()
+    given: list[tuple[int, float]] = []
+    end_when_asked(lambda: {"times": given, "cpu_ms": window.cpu_ms})
+    for number in window.ticks(FPS):
+        image = pictures[number % DISTINCT]
+        with window.aside():
+            draw_number(image, number)
         now_s = time.monotonic()
-        number = read_number(arrival.image)
-        if number is not None:
-            had[number] = now_s
+        if now_s in window:
+            given.append((number, now_s))
+        give(image)
+    rest()
 
 
-def floor(size: str, seconds: float) -> None:
+def receive(name: str, port: str) -> None:
+    arrivals = SYSTEMS[name].receive(Place(int(port)))
+    window = ready()
+    had: list[tuple[int | None, float]] = []
+    end_when_asked(lambda: {"times": had, "cpu_ms": window.cpu_ms})
+    for arrival in arrivals:
+        now_s = time.monotonic()
+        with window.aside():
+            had.append((read_number(arrival.image), now_s))
+
+
+def floor(size: str) -> None:
     """The codec with the product's settings, in one piece, paced as the others are."""
     import simplejpeg
 
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    took = []
-    for _, image in paced(SIZES[size], seconds):
+    pictures = list(clip_frames(MEADOW, DISTINCT, SIZES[size]))
+    window = ready()
+    took_ms: list[float] = []
+    end_when_asked(lambda: {"took_ms": took_ms, "cpu_ms": window.cpu_ms})
+    for number in window.ticks(FPS):
+        image = pictures[number % DISTINCT]
+        with window.aside():
+            draw_number(image, number)
         began_s = time.monotonic()
         encoded = simplejpeg.encode_jpeg(image, QUALITY, "BGR", "420", False)
         simplejpeg.decode_jpeg(encoded, "BGR", False, True)
-        took.append((time.monotonic() - began_s) * 1000)
-    tell(took=took[FPS:])
+        if began_s in window:
+            took_ms.append((time.monotonic() - began_s) * 1000)
+    rest()
 
 
-def start(start_worker: object, *argv: object) -> Worker:
-    return start_worker(subprocess.Popen, __file__, *argv)  # type: ignore[operator]
+# -- what is measured -----------------------------------------------------------------------------
 
 
-def measure(name: str, size: str, port: int, seconds: float) -> list[float]:
-    """Milliseconds of each frame, those of the first second left out."""
-    with workers() as make, tempfile.TemporaryDirectory() as folder:
-        if name == FLOOR:
-            return [float(each) for each in start(make, "floor", size, seconds).heard()["took"]]
-        given, had = (Path(folder, kind) for kind in ("given", "had"))
-        for path in (given, had):
-            np.memmap(path, np.float64, "w+", shape=(MOST,)).flush()
-        receiver = start(make, "receive", name, port, had)
-        receiver.heard()
-        sender = start(make, "send", name, size, port, seconds, given)
-        sender.heard()
-        sender.process.wait(seconds + 60)
-        before, after = (np.memmap(path, np.float64, "r", shape=(MOST,)) for path in (given, had))
-        numbers = [n for n in range(FPS, int(seconds * FPS)) if before[n] and after[n]]
-        return [float(after[n] - before[n]) * 1000 for n in numbers]
+def measure(name: str, size: str, seconds: float) -> Run:
+    if name == FLOOR:
+        (told,) = work_together(seconds, (floor, size))
+        return Run(told["took_ms"], told["cpu_ms"] / len(told["took_ms"]), 1.0)
+    port = free_port()
+    receiver, sender = work_together(seconds, (receive, name, port), (send, name, size, port))
+    had, given = dict(receiver["times"]), dict(sender["times"])
+    took_ms = [(had[number] - at_s) * 1000 for number, at_s in given.items() if number in had]
+    if not took_ms:
+        raise Ended("nothing arrived")
+    cpu_ms = (receiver["cpu_ms"] + sender["cpu_ms"]) / len(took_ms)
+    return Run(took_ms, cpu_ms, len(took_ms) / len(given))
 
 
-def spread(values: list[float]) -> str:
-    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
-
-
-def table(size: str, seconds: float, rounds: int, port: int) -> None:
-    quantiles: dict[str, list[tuple[float, float]]] = {name: [] for name in (FLOOR, *NAMES)}
-    for number in range(rounds):
-        for index, name in enumerate(quantiles):
-            took = measure(name, size, port + number * len(quantiles) + index, seconds)
-            quantiles[name].append((at_quantile(took, 0.5), at_quantile(took, 0.99)))
-    print(f"\n| {size} | p50, ms | p99, ms | p50 / floor | p99 / floor's p50 |")
-    print("| --- | --- | --- | --- | --- |")
-    floors = [p50 for p50, _ in quantiles[FLOOR]]
-    for name, rows in quantiles.items():
+def table(size: str, names: list[str], rounds: int, seconds: float) -> Table:
+    p50, p99 = GOALS.get(size, ("", ""))
+    columns = [Column("p50 / floor", goal=p50), Column("p95 / floor")]
+    columns += [Column("p99 / floor", goal=p99), Column("CPU / floor"), Column("arrived")]
+    made = Table(f"Latency, {size}", columns)
+    taken = take_rounds(rounds, [FLOOR, *names], lambda name: measure(name, size, seconds))
+    figures: list[Callable[[Run, Run], float]] = [
+        lambda run, floor: run.at(0.5) / floor.at(0.5),
+        lambda run, floor: run.at(0.95) / floor.at(0.5),
+        lambda run, floor: run.at(0.99) / floor.at(0.5),
+        lambda run, floor: run.cpu_ms / floor.cpu_ms,
+        lambda run, _: run.arrived,
+    ]
+    for name in (FLOOR, *names):
+        pairs = [(each[name], each[FLOOR]) for each in taken if name in each]
         title = SYSTEMS[name].title if name in SYSTEMS else name
-        ratios = [
-            spread([row[which] / floor_ms for row, floor_ms in zip(rows, floors, strict=True)])
-            for which in (0, 1)
-        ]
-        cells = [spread([row[0] for row in rows]), spread([row[1] for row in rows]), *ratios]
-        print(f"| {title} | {' | '.join(cells)} |", flush=True)
+        made.add(title, *([figure(*pair) for pair in pairs] for figure in figures))
+    return made
 
 
-def main(argv: list[str]) -> None:
-    if argv[:1] == ["send"]:
-        send(argv[1], argv[2], int(argv[3]), float(argv[4]), argv[5])
-    elif argv[:1] == ["receive"]:
-        receive(argv[1], int(argv[2]), argv[3])
-    elif argv[:1] == ["floor"]:
-        floor(argv[1], float(argv[2]))
-    else:
-        seconds, rounds = float((argv or ["8"])[0]), int((argv[1:] or ["5"])[0])
-        print(machine("framewire", "imagezmq", "vidgear", "simplejpeg", "opencv-python"))
-        for index, size in enumerate(SIZES):
-            table(size, seconds, rounds, PORT + 200 * index)
+def main() -> None:
+    command = parser(__doc__, seconds=6)
+    add_choice(command, "--only", (*OURS, *THEIRS))
+    add_choice(command, "--sizes", SIZES)
+    told = command.parse_args()
+    publish("latency", [table(size, told.only, told.rounds, told.seconds) for size in told.sizes])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main_or_end(main, send, receive, floor)

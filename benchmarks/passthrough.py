@@ -1,55 +1,64 @@
 """How fast a recording passes through the network into another, beside the bare socket.
 
-    python benchmarks/passthrough.py [FRAMES] [ROUNDS]
+    pip install -e '.[bench]'; python benchmarks/passthrough.py [--rounds 5] [--seconds 50]
 
-FRAMES (1,500) pictures of 1920x1080 (JPEG quality 85, made from samples/clips/meadow.mp4) lie in a
-recording. `open_source(speed=0)` and `Sender.forward` in one process, `Receiver` and `Recorder` in
-another, over loopback: nothing is decoded or encoded. The floor is the same bytes from a bare PUSH
-to a bare PULL socket of pyzmq, which neither reads, checks nor writes anything. Systems take turns,
-ROUNDS (5) times; the table has the medians, with the least and the most.
+So many seconds (at 30 fps) of pictures of 1920x1080 (JPEG quality 85, made from
+samples/clips/meadow.mp4) lie in a recording. `open_source(speed=0)` and `Sender.forward` in one
+process, `Receiver` and `Recorder` in another, over loopback: nothing is decoded or encoded. The
+floor is the same bytes from a bare PUSH to a bare PULL socket of pyzmq, which neither reads, checks
+nor writes anything. Processor time is that of a whole process, without its start. Systems take
+turns; each is divided by the floor of the same round.
 """
 
-import multiprocessing
-import platform
-import statistics
-import sys
+import subprocess
 import tempfile
 import time
-from importlib.metadata import version
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
-import cv2
 import zmq
+from ends import (
+    END,
+    FPS,
+    MEADOW,
+    QUALITY,
+    SIZES,
+    START_S,
+    clip_frames,
+    main_or_end,
+    parser,
+    take_rounds,
+    tell,
+    workers,
+)
+from report import Column, Table, publish, ratios
 
 from framewire.common.container import RecordingWriter
+from framewire.common.errors import ReceiveTimeout
 from framewire.common.frame import Header, Packet
 from framewire.common.jpeg import encode
 from framewire.common.wire import checksum
+from framewire.receiver import Receiver, Recorder
+from framewire.sender import Sender, open_source
 
-SPAWN = multiprocessing.get_context("spawn")
-MEADOW = Path(__file__).parent.parent / "samples" / "clips" / "meadow.mp4"
-PATTERNS = ("push-pull", "pub-sub")
-DISTINCT, WIDTH, HEIGHT, QUALITY, PORT, QUIET_S = 50, 1920, 1080, 85, 21900, 2.0
+FLOOR = "bare pyzmq PUSH to PULL"
+SYSTEMS = {"framewire push-pull": "push-pull", "framewire pub-sub": "pub-sub"}
+WIDTH, HEIGHT = SIZES["1080p"]
+DISTINCT, QUIET_S = 50, 2.0
+Run = tuple[float, float, float, float]
+"""Frames a second, processor milliseconds a frame of sender and receiver, frames lost."""
 
 
 def pictures() -> list[bytes]:
-    video, made = cv2.VideoCapture(str(MEADOW)), []
-    for _ in range(DISTINCT):
-        _, image = video.read()
-        made.append(encode(cv2.resize(image, (WIDTH, HEIGHT)), QUALITY))
-    video.release()
-    return made
+    return [encode(image, QUALITY) for image in clip_frames(MEADOW, DISTINCT, (WIDTH, HEIGHT))]
 
 
-def write(path: Path, jpegs: list[bytes], frames: int) -> None:
-    writer = None
+def write(path: Path, frames: int) -> None:
+    jpegs, writer = pictures(), None
     for number in range(frames):
         jpeg = jpegs[number % len(jpegs)]
         header = Header(
             topic="bench", sender="0" * 16, sequence=number, sent_ns=1, width=WIDTH, height=HEIGHT,
-            captured_ns=10**18 + number * 33_333_333, channels=3, codec="jpeg", quality=QUALITY,
+            captured_ns=10**18 + number * 10**9 // FPS, channels=3, codec="jpeg", quality=QUALITY,
             crc32=checksum(jpeg),
         )  # fmt: skip
         writer = writer or RecordingWriter(path, header)
@@ -58,114 +67,120 @@ def write(path: Path, jpegs: list[bytes], frames: int) -> None:
     writer.close()
 
 
-def send(system: str, endpoint: str, path: str, frames: int, told: Connection) -> None:
-    if system == "bare pyzmq":
-        return send_bare(endpoint, path, frames, told)
-    from framewire.sender import Sender, open_source
+# -- the ends, each in its process ----------------------------------------------------------------
 
-    with open_source(path, speed=0) as source, Sender(endpoint) as sender:
-        sender.wait_for_receivers(1, 20)
+
+def send(pattern: str, path: str, frames: str) -> None:
+    with open_source(path, speed=0) as source, Sender(f"{pattern}+tcp://127.0.0.1:*") as sender:
+        tell(endpoint=sender.endpoints[0])
+        sender.wait_for_receivers(1, START_S)
         began_s = time.process_time()
         for packet in source.packets():
             sender.forward(packet)
-        told.send((time.process_time() - began_s) / frames)
-        sender.close(20)
+        sender.close(START_S)  # it returns when all have left
+    tell(cpu_ms=(time.process_time() - began_s) * 1000 / int(frames))
 
 
-def send_bare(endpoint: str, path: str, frames: int, told: Connection) -> None:
-    jpegs = pictures()
-    with zmq.Context() as context, context.socket(zmq.PUSH) as socket:
-        socket.setsockopt(zmq.SNDHWM, 2)
-        socket.bind(endpoint)
-        socket.send(b"begin")
-        began_s = time.process_time()
-        for number in range(frames):
-            socket.send_multipart([b"bench/", bytes(300), jpegs[number % DISTINCT]], copy=False)
-        told.send((time.process_time() - began_s) / frames)
-        socket.close(20_000)
-
-
-def receive(system: str, endpoint: str, out: str, frames: int, told: Connection) -> None:
-    if system == "bare pyzmq":
-        return receive_bare(endpoint, frames, told)
-    from framewire.common.errors import ReceiveTimeout
-    from framewire.receiver import Receiver, Recorder
-
+def receive(endpoint: str, out: str, frames: str) -> None:
+    """The first frame begins the time, and is not counted."""
+    count, expected = 0, int(frames) - 1
     with Receiver(endpoint, keep="all") as receiver, Recorder(out, overwrite=True) as recorder:
-        recorder.write(receiver.read_packet(30))
-        began_s, began_cpu_s, count = time.monotonic(), time.process_time(), 0
-        ended_s = began_s
-        while count < frames - 1:
+        recorder.write(receiver.read_packet(START_S))
+        began_s = ended_s = time.monotonic()
+        began_cpu_s = time.process_time()
+        while count < expected:
             try:
                 recorder.write(receiver.read_packet(QUIET_S))
             except ReceiveTimeout:
                 break
             ended_s, count = time.monotonic(), count + 1
-        cpu_s = (time.process_time() - began_cpu_s) / max(1, count)
-    told.send((count / (ended_s - began_s), cpu_s, frames - 1 - count))
+    cpu_ms = (time.process_time() - began_cpu_s) * 1000 / max(1, count)
+    tell(fps=count / (ended_s - began_s), cpu_ms=cpu_ms, lost=expected - count)
 
 
-def receive_bare(endpoint: str, frames: int, told: Connection) -> None:
+def send_bare(frames: str) -> None:
+    """The same pictures, from memory."""
+    jpegs, count = pictures(), int(frames)
+    with zmq.Context() as context, context.socket(zmq.PUSH) as socket:
+        socket.setsockopt(zmq.SNDHWM, 2)
+        socket.setsockopt(zmq.SNDTIMEO, round(START_S * 1000))
+        port = socket.bind_to_random_port("tcp://127.0.0.1")
+        tell(endpoint=f"tcp://127.0.0.1:{port}")
+        socket.send(b"begin")
+        began_s = time.process_time()
+        for number in range(count):
+            socket.send_multipart([b"bench/", bytes(300), jpegs[number % DISTINCT]], copy=False)
+        socket.close(round(START_S * 1000))
+    tell(cpu_ms=(time.process_time() - began_s) * 1000 / count)
+
+
+def receive_bare(endpoint: str, out: str, frames: str) -> None:
+    count = int(frames)
     with zmq.Context() as context, context.socket(zmq.PULL) as socket:
         socket.setsockopt(zmq.RCVHWM, 2)
+        socket.setsockopt(zmq.RCVTIMEO, round(START_S * 1000))
         socket.connect(endpoint)
         socket.recv()
         began_s, began_cpu_s = time.monotonic(), time.process_time()
-        for _ in range(frames):
+        for _ in range(count):
             socket.recv_multipart()
         seconds = time.monotonic() - began_s
-        told.send((frames / seconds, (time.process_time() - began_cpu_s) / frames, 0))
+        cpu_ms = (time.process_time() - began_cpu_s) * 1000 / count
+    tell(fps=count / seconds, cpu_ms=cpu_ms, lost=0)
 
 
-def measure(system: str, port: int, path: str, out: str, frames: int) -> tuple[float, ...]:
-    """Frames a second, processor seconds a frame of sender and receiver, frames lost."""
-    scheme = "" if system == "bare pyzmq" else f"{system}+"
-    endpoint = f"{scheme}tcp://127.0.0.1:{port}"
-    ears, mouths = zip(*(SPAWN.Pipe(duplex=False) for _ in range(2)), strict=True)
-    ends: list[Any] = [
-        SPAWN.Process(target=send, args=(system, endpoint, path, frames, mouths[0])),
-        SPAWN.Process(target=receive, args=(system, endpoint, out, frames, mouths[1])),
-    ]
-    for process in ends:
-        process.start()
-    rate, receiver_s, lost = ears[1].recv()
-    sender_s = ears[0].recv()
-    for process in ends:
-        process.join(60)
-    return rate, sender_s * 1000, receiver_s * 1000, lost
+# -- what is measured -----------------------------------------------------------------------------
 
 
-def spread(values: list[float], digits: int) -> str:
-    middle = statistics.median(values)
-    return f"{middle:.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+def measure(system: str, path: Path, out: Path, frames: int) -> Run:
+    pattern = SYSTEMS.get(system)
+    with workers() as start:
+        argv = ("send", pattern, path, frames) if pattern else ("send_bare", frames)
+        mouth = start(subprocess.Popen, __file__, END, *argv)
+        endpoint = mouth.heard()["endpoint"]
+        role = "receive" if pattern else "receive_bare"
+        ears = start(subprocess.Popen, __file__, END, role, endpoint, out, frames)
+        there = ears.heard()
+        return there["fps"], mouth.heard()["cpu_ms"], there["cpu_ms"], there["lost"]
 
 
-def main(frames: int, rounds: int) -> None:
-    systems = ("bare pyzmq", *(pattern for pattern in PATTERNS))
-    results: dict[str, list[tuple[float, ...]]] = {system: [] for system in systems}
+def table(frames: int, size: float, rounds: list[dict[str, Run]]) -> Table:
+    columns = (
+        Column("frames/s", 0),
+        Column("ratio"),
+        Column("sender, ms of processor a frame", 3),
+        Column("ratio"),
+        Column("receiver, ms of processor a frame", 3),
+        Column("ratio"),
+        Column("lost", 0),
+    )
+    title = f"{frames} frames of {WIDTH}x{HEIGHT}, {size / frames / 1e3:.0f} kB each"
+    made = Table(title, columns, plot=1)
+    taken = {
+        system: [list(column) for column in zip(*(each[system] for each in rounds), strict=True)]
+        for system in (FLOOR, *SYSTEMS)
+    }
+    for system, (fps, sender_ms, receiver_ms, lost) in taken.items():
+        pairs = zip((fps, sender_ms, receiver_ms), taken[FLOOR], strict=False)
+        cells = [cell for own, floor in pairs for cell in (own, ratios(own, floor))]
+        made.add(system, *cells, lost)
+    return made
+
+
+def main() -> None:
+    options = parser(__doc__, seconds=50).parse_args()
+    frames = max(2, round(options.seconds * FPS))
+    names = [FLOOR, *SYSTEMS]
     with tempfile.TemporaryDirectory() as folder:
         path, out = Path(folder, "in.mkv"), Path(folder, "out.mkv")
-        jpegs = pictures()
-        write(path, jpegs, frames)
-        for number in range(rounds):
-            for index, system in enumerate(systems):
-                port = PORT + number * len(systems) + index
-                results[system].append(measure(system, port, str(path), str(out), frames))
-    print(
-        f"framewire {version('framewire')}, pyzmq {version('pyzmq')}; "
-        f"{multiprocessing.cpu_count()} cores, {platform.platform()}; {frames} frames of "
-        f"{sum(map(len, jpegs)) / len(jpegs) / 1e3:.0f} kB"
-    )
-    print("| | frames a second | sender, ms of processor a frame | receiver | lost |")
-    print("| --- | --- | --- | --- | --- |")
-    for system, rows in results.items():
-        rates, senders, receivers, lost = ([*column] for column in zip(*rows, strict=True))
-        print(
-            f"| {system} | {spread(rates, 0)} | {spread(senders, 2)} | {spread(receivers, 2)} "
-            f"| {max(lost):.0f} |"
+        write(path, frames)
+        taken = take_rounds(
+            options.rounds, names, lambda system: measure(system, path, out, frames)
         )
+        size = path.stat().st_size
+    rounds = [each for each in taken if len(each) == len(names)]
+    publish("passthrough", [table(frames, size, rounds)])
 
 
 if __name__ == "__main__":
-    given = [int(argument) for argument in sys.argv[1:3]]
-    main(*(given + [1500, 5][len(given) :]))
+    main_or_end(main, send, receive, send_bare, receive_bare)

@@ -1,27 +1,28 @@
 """How long it takes until frames flow again after one end was killed, at any moment.
 
-    python benchmarks/restarts.py [TIMES]
+    pip install -e '.[bench]'; python benchmarks/restarts.py [--rounds 10] [--seconds 2]
 
 For every pattern, with the sender bound or connected: one end is killed with SIGKILL at a random
-moment while frames flow at 30 fps, and started again at once (or, every second time, after two
-seconds, in which the other end retries). Counted is the time from when the new end has its socket to
-the first frame. Each end is a process of its own; all times are on the one clock of this machine.
+moment while frames flow at 30 fps, and started again at once (or, every second time, after
+--seconds, in which the other end retries). Counted is the time from when the new end has its socket
+to the first frame. Each end is a process of its own; all times are on the one clock of this machine.
 """
 
+import argparse
 import multiprocessing
-import platform
 import random
-import sys
 import time
-from importlib.metadata import version
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+from ends import FPS, main_or_end
+from report import Column, Table, publish
+from systems import free_port
 
 from framewire.common.endpoint import PATTERNS
 
-PORT, FPS, DEADLINE_S = 21800, 30, 30.0
+DEADLINE_S = 30.0
 SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -76,9 +77,11 @@ def frame_after(receiver: End, not_from: str = "") -> tuple[float, str]:
             return at_s, run
 
 
-def measure(pattern: str, port: int, times: int, *, sender_binds: bool, victim: str) -> list[float]:
+def measure(
+    pattern: str, times: int, away_s: float, *, sender_binds: bool, victim: str
+) -> list[float]:
     """Seconds until frames flow again, for each kill."""
-    endpoint = f"{pattern}+tcp://127.0.0.1:{port}"
+    endpoint = f"{pattern}+tcp://127.0.0.1:{free_port()}"
     sender = End(send, endpoint, binds=sender_binds)
     receiver = End(receive, endpoint, binds=not sender_binds)
     _, run = frame_after(receiver)
@@ -87,13 +90,13 @@ def measure(pattern: str, port: int, times: int, *, sender_binds: bool, victim: 
         time.sleep(random.uniform(0.2, 0.6))
         if victim == "sender":
             sender.kill()
-            time.sleep(2.0 * (number % 2))
+            time.sleep(away_s * (number % 2))
             sender = End(send, endpoint, binds=sender_binds)
             at_s, run = frame_after(receiver, run)
             took.append(at_s - sender.opened_s)
         else:
             receiver.kill()
-            time.sleep(2.0 * (number % 2))
+            time.sleep(away_s * (number % 2))
             receiver = End(receive, endpoint, binds=not sender_binds)
             at_s, _ = frame_after(receiver)
             took.append(at_s - receiver.opened_s)
@@ -102,23 +105,26 @@ def measure(pattern: str, port: int, times: int, *, sender_binds: bool, victim: 
     return took
 
 
-def main(times: int) -> None:
-    print(f"framewire {version('framewire')}; {multiprocessing.cpu_count()} cores, "
-          f"{platform.platform()}; {times} kills each")  # fmt: skip
-    print("| pattern | sender | killed | frames again after, median | longest |")
-    print("| --- | --- | --- | --- | --- |")
-    port = PORT
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=10, help="kills of each end")
+    parser.add_argument("--seconds", type=float, default=2.0, help="away, every second time")
+    options = parser.parse_args()
+    table = Table("An end is killed and started again", [Column("s until frames flow again")])
     for pattern in PATTERNS:
         for sender_binds in (True, False):
             for victim in ("sender", "receiver"):
-                port += 1
-                took = sorted(
-                    measure(pattern, port, times, sender_binds=sender_binds, victim=victim)
+                took = measure(
+                    pattern,
+                    options.rounds,
+                    options.seconds,
+                    sender_binds=sender_binds,
+                    victim=victim,
                 )
-                side = "binds" if sender_binds else "connects"
-                print(f"| {pattern} | {side} | {victim} | {took[len(took) // 2]:.2f} s "
-                      f"| {took[-1]:.2f} s |", flush=True)  # fmt: skip
+                side = "bound" if sender_binds else "connected"
+                table.add(f"framewire {pattern}, sender {side}, {victim} killed", took)
+    publish("restarts", [table])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+    main_or_end(main)

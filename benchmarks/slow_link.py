@@ -18,19 +18,16 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import cv2
-import numpy as np
 from ends import (
+    END,
     FPS,
     HEIGHT,
     MEADOW,
-    QUALITY,
     WIDTH,
     Ended,
     Image,
@@ -39,16 +36,15 @@ from ends import (
     camera,
     clip_frames,
     end_when_asked,
-    jpeg,
-    leave_nothing_when_terminated,
     machine,
-    mean_jpeg_bytes,
+    main_or_end,
     tell,
     told,
     workers,
 )
+from systems import SYSTEMS, Place, System, jpeg
 
-from framewire.common.testchart import read_number
+from framewire.common.testchart import draw_number, read_number
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
@@ -56,140 +52,10 @@ from namespaces import Link, Side, skip_reason
 
 SHARE = 0.5  # of the bit rate that the pictures need
 PORT = 21800
-END = "end"  # the first argument of a process that is one end
 SETTLE_S = 2.0  # from "both are there" to the first frame: subscriptions are on their way
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an end stands: its own address and the other's, as it sees them."""
-
-    here: str
-    there: str
-    port: int = PORT
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """A decoded picture; JPEG bytes that came so far (None: not to be seen) and its quality."""
-
-    image: Image
-    bytes_so_far: int | None = None
-    quality: int = QUALITY
-
-
-Give = Callable[[Image], object]
-
-
-# -- the systems ----------------------------------------------------------------------------------
-
-
-def framewire_send(place: Place, pattern: str) -> Give:
-    from framewire.sender import Sender
-
-    address = f"{pattern}+tcp://{place.here}:{place.port}"
-    return Sender(address, topic="bench", quality=QUALITY, when_full="newest", insecure=True).send
-
-
-def framewire_receive(place: Place, pattern: str, **options: Any) -> Iterator[Arrival]:
-    from framewire.receiver import Receiver
-
-    with Receiver(f"{pattern}+tcp://{place.there}:{place.port}", **options) as receiver:
-        for frame in receiver:
-            received = receiver.stats.received_bytes
-            yield Arrival(frame.image, received, frame.header.quality)
-
-
-def imagezmq_send(place: Place, request: bool) -> Give:
-    import imagezmq
-
-    host = place.there if request else place.here
-    sender = imagezmq.ImageSender(connect_to=f"tcp://{host}:{place.port}", REQ_REP=request)
-    return lambda image: sender.send_jpg("bench", jpeg(image))
-
-
-def imagezmq_receive(place: Place, request: bool) -> Iterator[Arrival]:
-    import imagezmq
-
-    host = place.here if request else place.there
-    hub = imagezmq.ImageHub(open_port=f"tcp://{host}:{place.port}", REQ_REP=request)
-    received = 0
-    while True:
-        _, data = hub.recv_jpg()
-        received += len(data)
-        yield Arrival(cv2.imdecode(np.frombuffer(data, np.uint8), -1), received)
-        if request:
-            hub.send_reply(b"OK")
-
-
-def netgear_send(place: Place, pattern: int) -> Give:
-    from vidgear.gears import NetGear
-
-    return NetGear(
-        address=place.there, port=str(place.port), protocol="tcp", pattern=pattern,
-        jpeg_compression_quality=QUALITY,
-    ).send  # fmt: skip
-
-
-def netgear_receive(place: Place, pattern: int) -> Iterator[Arrival]:
-    from vidgear.gears import NetGear
-
-    client = NetGear(
-        address=place.here, port=str(place.port), protocol="tcp", pattern=pattern,
-        receive_mode=True,
-    )  # fmt: skip
-    while (image := client.recv()) is not None:
-        yield Arrival(image)
-
-
-@dataclass(frozen=True)
-class System:
-    """How one system sends and receives; `connects`: it is the receiver that connects."""
-
-    title: str
-    send: Callable[[Place], Give]
-    receive: Callable[[Place], Iterator[Arrival]]
-    connects: bool = True
-
-
-def framewire(title: str, pattern: str, **options: Any) -> System:
-    return System(
-        f"framewire {title}",
-        partial(framewire_send, pattern=pattern),
-        partial(framewire_receive, pattern=pattern, **options),
-    )
-
-
-def imagezmq(title: str, request: bool) -> System:
-    return System(
-        f"imagezmq {title}",
-        partial(imagezmq_send, request=request),
-        partial(imagezmq_receive, request=request),
-        connects=not request,
-    )
-
-
-def netgear(title: str, pattern: int) -> System:
-    return System(
-        f"NetGear {title}",
-        partial(netgear_send, pattern=pattern),
-        partial(netgear_receive, pattern=pattern),
-        connects=False,
-    )
-
-
-SYSTEMS = {
-    "pub-sub": framewire("`pub-sub`", "pub-sub"),
-    "req-rep": framewire("`req-rep`", "req-rep"),
-    "req-rep-one": framewire("`req-rep`, one request at a time", "req-rep", credits=1),
-    "req-rep-auto": framewire('`req-rep`, quality="auto"', "req-rep", quality="auto"),
-    "imagezmq-pub": imagezmq("PUB/SUB", request=False),
-    "imagezmq-req": imagezmq("REQ/REP", request=True),
-    "netgear-pub": netgear("PUB/SUB (pattern 2)", pattern=2),
-    "netgear-req": netgear("REQ/REP (pattern 1)", pattern=1),
-}
-UNDELAYED = [name for name in SYSTEMS if name != "req-rep-one"]
 DELAYED = ["req-rep", "req-rep-one", "req-rep-auto"]
+UNDELAYED = ["pub-sub", "req-rep", "req-rep-auto"]
+UNDELAYED += ["imagezmq-pub", "imagezmq-req", "netgear-pub", "netgear-req", "zenoh"]
 
 
 # -- the two ends, each in its process ------------------------------------------------------------
@@ -211,20 +77,22 @@ def run_receiver(system: System, place: Place) -> None:
     """Note of each frame when it was decoded and what came; the age is worked out later."""
     rows: list[tuple[float, int, int | None, int, int]] = []
     end_when_asked(lambda: {"rows": rows})
+    arrivals = system.receive(place)
     tell(ready=True)
-    for arrival in system.receive(place):
+    for arrival in arrivals:
         now_s = time.monotonic()
         number = read_number(arrival.image)
         assert number is not None, "a picture came without its number"
         width = arrival.image.shape[1]
-        rows.append((now_s, number, arrival.bytes_so_far, arrival.quality, width))
+        rows.append((now_s, number, arrival.bytes_so_far(), arrival.quality, width))
 
 
 def run_end(side: str, name: str, here: str, there: str, clip: str) -> None:
+    place = Place(PORT, here, there)
     if side == "a":
-        run_sender(SYSTEMS[name], Place(here, there), clip)
+        run_sender(SYSTEMS[name], place, clip)
     else:
-        run_receiver(SYSTEMS[name], Place(here, there))
+        run_receiver(SYSTEMS[name], place)
 
 
 # -- what is measured -----------------------------------------------------------------------------
@@ -262,6 +130,17 @@ def windows(seconds: float) -> tuple[Window, Window]:
     return early, (seconds - min(10.0, seconds / 4), seconds)
 
 
+def mean_jpeg_bytes(frames: Iterable[Image]) -> float:
+    """Mean size of the camera's pictures as JPEG of quality 85."""
+    sizes = []
+    for number, image in enumerate(frames):
+        draw_number(image, number)
+        sizes.append(len(jpeg(image)))
+    if not sizes:
+        raise SystemExit("the clip has no frames that OpenCV can read")
+    return sum(sizes) / len(sizes)
+
+
 def measure(name: str, rate_bits: int, seconds: float, clip: Path, delay_s: float) -> Run:
     """One system on a link of its own, all of it fresh."""
     with Link(rate_bits) as link, workers() as start:
@@ -270,7 +149,9 @@ def measure(name: str, rate_bits: int, seconds: float, clip: Path, delay_s: floa
 
         def start_end(side: Side, there: str) -> Worker:
             here = link.address[side]
-            worker = start(partial(link.popen, side), __file__, END, side, name, here, there, clip)
+            worker = start(
+                partial(link.popen, side), __file__, END, "run_end", side, name, here, there, clip
+            )
             worker.heard()
             return worker
 
@@ -351,13 +232,13 @@ def head(seconds: float) -> str:
 # -- the command ----------------------------------------------------------------------------------
 
 
-def parse(argv: list[str]) -> argparse.Namespace:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("seconds", nargs="?", type=float, default=60.0, help="for each system")
     parser.add_argument("--delay-ms", type=float, default=0.0, help="of the line, each way")
     parser.add_argument("--only", default="", metavar="NAME,...", help=", ".join(SYSTEMS))
     parser.add_argument("--clip", type=Path, default=MEADOW, help="what the camera sees")
-    arguments = parser.parse_args(argv)
+    arguments = parser.parse_args()
     names = arguments.only.split(",") if arguments.only else None
     arguments.names = names or (DELAYED if arguments.delay_ms else UNDELAYED)
     for name in arguments.names:
@@ -368,8 +249,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return arguments
 
 
-def main(argv: list[str]) -> None:
-    arguments = parse(argv)
+def main() -> None:
+    arguments = parse()
     if skip_reason():
         sys.exit(f"no such link here: {skip_reason()}")
     mean_bytes = mean_jpeg_bytes(clip_frames(arguments.clip))
@@ -391,8 +272,4 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [END]:
-        run_end(*sys.argv[2:])
-    else:
-        leave_nothing_when_terminated()
-        main(sys.argv[1:])
+    main_or_end(main, run_end)

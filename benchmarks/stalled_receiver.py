@@ -1,44 +1,46 @@
 """What one receiver that stands still does to seven others, to the sender, and to itself later.
 
-    python benchmarks/stalled_receiver.py [SECONDS] [--stopped SECONDS] [--pattern req-rep]
+    pip install -e '.[bench]'; python benchmarks/stalled_receiver.py [--rounds 3] [--seconds 20]
+        [--stopped 40] [--patterns pub-sub,req-rep]
 
 A camera of 1280x720 at 30 frames a second (JPEG quality 85) and eight receivers, each in a process
-of its own on one machine. After SECONDS (30) receiver 8 gets SIGSTOP: it stands still, and says
-nothing of that to anybody. After --stopped SECONDS (60) it gets SIGCONT. Compared are the frames
-that the other seven get and how old those are, before and meanwhile; the sender's memory is read
-once a second; and of the stopped one, how old the first frames are that it shows when it goes on.
+of its own on one machine. After --seconds receiver 8 gets SIGSTOP: it stands still, and says nothing
+of that to anybody. After --stopped seconds it gets SIGCONT. Compared are the frames that the other
+seven get and how old those are, before and meanwhile, each receiver with itself, and of the seven
+the one that fared worst; the sender's memory is read once a second, and its highest counts. Of the
+stopped one: when it shows a young frame after it goes on, and how many old ones until then.
 
-*Age* is the time from capture to the receiver's code, on the one clock of this machine. Receiver 8
-decodes its frames. The seven take packets and do not decode: eight decoders at once would measure
-the processor of a small machine.
+*Age* is the time from capture to the receiver's code, on the one clock of this machine; *young* is
+below 100 ms. Receiver 8 decodes its frames. The seven take packets and do not decode: eight decoders
+at once would measure the processor of a small machine.
 """
 
-import argparse
+import math
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 
 from ends import (
-    FPS,
+    END,
     MEADOW,
     QUALITY,
-    Ended,
     Worker,
+    add_choice,
     at_quantile,
     camera,
     clip_frames,
     end_when_asked,
-    leave_nothing_when_terminated,
-    machine,
+    main_or_end,
+    parser,
+    take_rounds,
     tell,
     told,
     workers,
 )
+from report import Column, Table, publish
 
 from framewire.common.frame import Header
 from framewire.receiver import Receiver
@@ -49,8 +51,7 @@ CLIP_FRAMES = 30  # few, so that they do not hide what the sender's memory does
 SETTLE_S = 2.0
 AFTER_S = 10.0  # how long the stopped one is watched when it goes on
 YOUNG_MS = 100.0
-SHOWN = 8  # of the first frames after that
-END = "end"  # the first argument of a process that is one end
+PATTERNS = ("pub-sub", "req-rep")
 Window = tuple[float, float]
 
 
@@ -63,11 +64,8 @@ def run_sender(pattern: str) -> None:
     sender = Sender(address, topic="bench", quality=QUALITY, when_full="newest")
     tell(port=int(sender.endpoints[0].rpartition(":")[2]))
     began_s = told()
-    given = 0
-    end_when_asked(lambda: {"loop_fps": given / (time.monotonic() - began_s)})
     for image in camera(frames, began_s):
         sender.send(image)
-        given += 1
 
 
 def run_receiver(pattern: str, port: str, decode: str) -> None:
@@ -86,13 +84,6 @@ def headers(receiver: Receiver, decode: bool) -> Iterator[Header]:
         yield (receiver.read() if decode else receiver.read_packet()).header
 
 
-def run_end(role: str, *arguments: str) -> None:
-    if role == "sender":
-        run_sender(*arguments)
-    else:
-        run_receiver(*arguments)
-
-
 # -- what is measured -----------------------------------------------------------------------------
 
 
@@ -105,16 +96,15 @@ class Run:
     others: list[list[tuple[float, float]]]
     stopped: list[tuple[float, float]]
     memory: list[tuple[float, int]]
-    loop_fps: float
 
 
 def measure(pattern: str, seconds: float, stopped_s: float) -> Run:
     with workers() as start:
         start_end = partial(start, subprocess.Popen, __file__, END)
-        sender = start_end("sender", pattern)
+        sender = start_end("run_sender", pattern)
         port = sender.heard()["port"]
-        others = [start_end("receiver", pattern, port, "packets") for _ in range(OTHERS)]
-        stopped = start_end("receiver", pattern, port, "decode")
+        others = [start_end("run_receiver", pattern, port, "packets") for _ in range(OTHERS)]
+        stopped = start_end("run_receiver", pattern, port, "decode")
         for receiver in (*others, stopped):
             receiver.heard()
         sender.say(time.monotonic())
@@ -126,8 +116,7 @@ def measure(pattern: str, seconds: float, stopped_s: float) -> Run:
         stopped.process.send_signal(signal.SIGCONT)
         watch_memory(sender, AFTER_S, memory)
         rows = [receiver.results()["rows"] for receiver in (*others, stopped)]
-        loop_fps = sender.results()["loop_fps"]
-    return Run(before, meanwhile, rows[:-1], rows[-1], memory, loop_fps)
+    return Run(before, meanwhile, rows[:-1], rows[-1], memory)
 
 
 def watch_memory(sender: Worker, seconds: float, memory: list[tuple[float, int]]) -> Window:
@@ -144,7 +133,32 @@ def within(rows: Sequence[tuple[float, float]], window: Window) -> list[float]:
     return [value for at_s, value in rows if window[0] <= at_s < window[1]]
 
 
-# -- the tables -----------------------------------------------------------------------------------
+# -- the table ------------------------------------------------------------------------------------
+
+
+COLUMNS = (
+    Column("the others' frames/s, meanwhile / before", 3),
+    Column("their age p99, ms, before", 1),
+    Column("meanwhile / before"),
+    Column("sender's memory, meanwhile / before"),
+    Column("s until the stopped one shows a young frame"),
+    Column("old frames until then", 0),
+)
+
+
+def cells(run: Run) -> tuple[float, ...]:
+    before, meanwhile = (
+        [figures(rows, window) for rows in run.others] for window in (run.before, run.meanwhile)
+    )
+    pairs = list(zip(before, meanwhile, strict=True))
+    held = [max(within(run.memory, window)) for window in (run.before, run.meanwhile)]
+    return (
+        min(later[0] / first[0] for first, later in pairs),
+        max(age for _, age in before),
+        max(later[1] / first[1] for first, later in pairs),
+        held[1] / held[0],
+        *recovery(run),
+    )
 
 
 def figures(rows: list[tuple[float, float]], window: Window) -> tuple[float, float]:
@@ -153,76 +167,33 @@ def figures(rows: list[tuple[float, float]], window: Window) -> tuple[float, flo
     return len(ages) / (window[1] - window[0]), at_quantile(ages, 0.99)
 
 
-def change(before: float, after: float) -> str:
-    return f"{after / before - 1:+.1%}" if before else "n/a"
-
-
-def receiver_rows(run: Run) -> Iterator[str]:
-    yield "| receiver | fps before | meanwhile | change | age p99 before | meanwhile | change |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
-    for number, rows in enumerate(run.others, 1):
-        (fps, age), (later_fps, later_age) = figures(rows, run.before), figures(rows, run.meanwhile)
-        yield (
-            f"| {number} | {fps:.2f} | {later_fps:.2f} | {change(fps, later_fps)} "
-            f"| {age:.1f} ms | {later_age:.1f} ms | {change(age, later_age)} |"
-        )
-    fps, age = figures(run.stopped, run.before)
-    yield f"| {OTHERS + 1}, decodes; stopped | {fps:.2f} | | | {age:.1f} ms | | |"
-
-
-def sender_rows(run: Run) -> Iterator[str]:
-    after = run.meanwhile[1], run.memory[-1][0] + 1
-    yield "| the sender | before | meanwhile | after |"
-    yield "| --- | --- | --- | --- |"
-    windows = run.before, run.meanwhile, after
-    held = [within(run.memory, window) for window in windows]
-    cells = [f"{min(each) / 1e6:.0f} to {max(each) / 1e6:.0f} MB" for each in held]
-    yield f"| resident memory | {' | '.join(cells)} |"
-    yield f"\nThe camera's loop ran at {run.loop_fps:.1f} fps."
-
-
-def recovery(run: Run) -> str:
-    """What the stopped one showed when it went on."""
+def recovery(run: Run) -> tuple[float, float]:
+    """Seconds from going on to the first young frame, and how many came before it."""
     went_on_s = run.meanwhile[1]
     shown = [(at_s - went_on_s, age_ms) for at_s, age_ms in run.stopped if at_s >= went_on_s]
-    young = next((at_s for at_s, age_ms in shown if age_ms < YOUNG_MS), None)
-    if young is None:
-        return f"No frame younger than {YOUNG_MS:g} ms within {AFTER_S:g} s after it went on."
-    first = ", ".join(f"{age_ms:.0f} ms (at {at_s:.2f} s)" for at_s, age_ms in islice(shown, SHOWN))
-    return (
-        f"Receiver {OTHERS + 1} showed a frame younger than {YOUNG_MS:g} ms {young:.2f} s after it "
-        f"went on.\nAges of its first frames: {first}."
+    young = (n for n, (_, age_ms) in enumerate(shown) if age_ms < YOUNG_MS)
+    first = next(young, None)
+    return (math.nan, len(shown)) if first is None else (shown[first][0], first)
+
+
+def main() -> None:
+    made = parser(__doc__, seconds=20)
+    made.add_argument("--stopped", type=float, default=40.0, metavar="SECONDS")
+    made.set_defaults(rounds=3)
+    add_choice(made, "--patterns", PATTERNS)
+    options = made.parse_args()
+    taken = take_rounds(
+        options.rounds,
+        options.patterns,
+        lambda pattern: cells(measure(pattern, options.seconds, options.stopped)),
     )
-
-
-# -- the command ----------------------------------------------------------------------------------
-
-
-def parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("seconds", nargs="?", type=float, default=30.0, help="before the stop")
-    parser.add_argument("--stopped", type=float, default=60.0, metavar="SECONDS")
-    parser.add_argument("--pattern", default="pub-sub", choices=("pub-sub", "req-rep"))
-    return parser.parse_args(argv)
-
-
-def main(argv: list[str]) -> None:
-    arguments = parse(argv)
-    print(machine("framewire", "pyzmq", "opencv-python", "simplejpeg"))
-    print(
-        f"`{arguments.pattern}`, {FPS} fps; receiver {OTHERS + 1} is stopped after "
-        f"{arguments.seconds:g} s for {arguments.stopped:g} s\n"
-    )
-    try:
-        run = measure(arguments.pattern, arguments.seconds, arguments.stopped)
-    except Ended as error:
-        sys.exit(f"failed: {error}")
-    print(*receiver_rows(run), "", *sender_rows(run), recovery(run), sep="\n")
+    table = Table(f"One receiver of eight is stopped for {options.stopped:g} s", COLUMNS)
+    for pattern in options.patterns:
+        runs = [each[pattern] for each in taken if pattern in each]
+        columns = zip(*runs, strict=True) if runs else [()] * len(COLUMNS)
+        table.add(f"framewire {pattern}", *columns)
+    publish("stalled_receiver", [table])
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [END]:
-        run_end(*sys.argv[2:])
-    else:
-        leave_nothing_when_terminated()
-        main(sys.argv[1:])
+    main_or_end(main, run_sender, run_receiver)

@@ -123,7 +123,31 @@ def test_a_flat_picture_at_the_very_bound(channels: int) -> None:
 def test_scan_is_the_offset_of_the_marker() -> None:
     info = inspect(REAL, PIXELS)
     assert REAL[info.scan : info.scan + 2] == b"\xff\xda"
-    assert inspect(_forged(_sof(8, 8), _sos()), PIXELS) == JpegInfo(8, 8, 1, 15, False)
+    info = inspect(_forged(_sof(8, 8), _sos()), PIXELS)
+    assert info == JpegInfo(
+        width=8, height=8, channels=1, mcu=(8, 8), blocks=1, frame=2, scan=15, bits=25, interval=0,
+        huffman_tables=False,
+    )  # fmt: skip
+
+
+def test_sos_in_a_comment_is_none() -> None:
+    comment = b"\xff\xfe\0\x0a\xff\xda\0\x08\1\0\0\0"
+    plain, commented = (
+        inspect(_forged(*extra, _sof(8, 8), _sos()), PIXELS) for extra in ((), (comment,))
+    )
+    assert (commented.scan, commented.bits) == (
+        plain.scan + len(comment),
+        plain.bits + len(comment),
+    )
+
+
+def test_each_file_is_measured_by_itself_also_behind_a_known_head() -> None:
+    whole = _forged(_sof(800, 800), _sos(), scan=bytes(2500))
+    assert inspect(whole, PIXELS).blocks == 10_000
+    with pytest.raises(JpegError, match="too few bytes for 800x800"):
+        inspect(_forged(_sof(800, 800), _sos(), scan=bytes(2499)), PIXELS)
+    with pytest.raises(JpegError, match="above 639999"):
+        inspect(whole, 639_999)
 
 
 def test_fill_bytes_before_a_marker_are_legal() -> None:

@@ -64,8 +64,10 @@ def nothing_is_left_open() -> Iterator[None]:
 
 @pytest.fixture
 def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(4) as executor:
-        yield executor
+    """Not waited for: those of a test that failed may wait for a sender that closes after this."""
+    executor = ThreadPoolExecutor(4)
+    yield executor
+    executor.shutdown(wait=False)
 
 
 # -- peers ----------------------------------------------------------------------------------------

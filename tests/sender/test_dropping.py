@@ -9,6 +9,7 @@ from framewire.common import jpeg
 from framewire.common.frame import Image
 from framewire.common.jpeg import decode
 from framewire.common.testchart import read_number
+from framewire.common.workers import cores
 from framewire.sender import Sender, encoder
 from sender.controls import Gate, feed
 from sender.peers import ADDRESS, DEADLINE_S, Listener, lost
@@ -67,11 +68,13 @@ def test_block_makes_the_caller_wait_and_loses_nothing(
     gate.shut()
     with Sender(ADDRESS, topic="cam") as out:
         assert out.wait_for_receivers(timeout=DEADLINE_S)
-        out.send(chart(0))
-        gate.until_busy()
-        out.send(chart(1))
-        waits = threads.submit(feed, out.send, map(chart, range(2, 30)))
-        eventually(lambda: out.stats.captured == 3, "the third frame numbered")
+        busy = cores()
+        for number in range(busy):
+            out.send(chart(number))
+            gate.until_busy()
+        out.send(chart(busy))
+        waits = threads.submit(feed, out.send, map(chart, range(busy + 1, 30)))
+        eventually(lambda: out.stats.captured == busy + 2, "the one that must wait numbered")
         assert not waits.done()
         gate.open()
         waits.result(DEADLINE_S)

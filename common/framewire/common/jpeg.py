@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from framewire.common.arrays import new_image
 from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.errors import JpegError, UsageError
 from framewire.common.frame import Image
@@ -86,7 +87,8 @@ def decode(jpeg: bytes, *, stripes: int | None = None) -> Image:
         pieces = cut(jpeg, parts) if parts > 1 else None
         image = _decode_stripes(pieces, height, width, gray) if pieces else None
         if image is None:
-            image = _decode_piece(jpeg, gray)
+            image = new_image((height, width, 1 if gray else 3))
+            _decode_piece(jpeg, gray, image)
     except ValueError as error:
         raise JpegError(f"a JPEG does not decode: {error}") from error
     return image[:, :, 0] if gray else image
@@ -103,18 +105,17 @@ def _encode_piece(image: Image, quality: int) -> bytes:
     return bytes(_simplejpeg.encode_jpeg(image, quality, "BGR", "420", False))
 
 
-def _decode_piece(jpeg: bytes, gray: bool, into: Image | None = None) -> Image:
-    """(H, W, 3) or (H, W, 1), a new array or `into`."""
+def _decode_piece(jpeg: bytes, gray: bool, into: Image) -> None:
+    """Into an array (H, W, 3) or (H, W, 1)."""
     assert _simplejpeg is not None
-    image: Image = _simplejpeg.decode_jpeg(
+    _simplejpeg.decode_jpeg(
         jpeg, "GRAY" if gray else "BGR", fastdct=False, fastupsample=True, buffer=into
     )
-    return image
 
 
 def _decode_stripes(pieces: list[Stripe], height: int, width: int, gray: bool) -> Image | None:
     """(H, W, 3) or (H, W, 1); None if a stripe is damaged: what it is then, the whole file says."""
-    image = np.empty((height, width, 1 if gray else 3), np.uint8)
+    image = new_image((height, width, 1 if gray else 3))
     try:
         run([partial(_decode_piece, p.jpeg, gray, image[p.y0 : p.y1]) for p in pieces])
     except ValueError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from framewire.common.errors import JpegError
-from framewire.common.jpeg_syntax import DRI, SOF0, SOS, inspect, segments
+from framewire.common.jpeg_syntax import JpegInfo, inspect
 
 __all__ = ["MAX_INTERVAL", "Stripe", "cut", "join", "plan"]
 
@@ -34,26 +34,6 @@ class Stripe:
     """First pixel row in the picture."""
     y1: int
     """One past the last pixel row."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Header:
-    """What the segments before the coded bits say, and where."""
-
-    frame: int
-    """Offset of the SOF0 marker; the height is 5 bytes behind it."""
-    scan: int
-    """Offset of the SOS marker."""
-    end: int
-    """Offset of the coded bits."""
-    interval: int
-    """MCUs between restart markers; 0: there are none."""
-    height: int
-    """Pixels."""
-    mcu_height: int
-    """Pixels."""
-    mcus: int
-    """MCUs in a row."""
 
 
 def plan(
@@ -79,26 +59,26 @@ def join(parts: Sequence[bytes], width: int, height: int, rows: int) -> bytes:
     if rows < 1 or not 1 <= height <= 65_535 or len(parts) != -(-height // rows):
         raise JpegError(f"{len(parts)} stripes of {rows} rows make no picture of {height}")
     first = parts[0]
-    header = _header(first)
+    info = inspect(first, _ANY_SIZE)
     for y, part in zip(range(0, height, rows), parts, strict=True):
-        _check_part(part, first, header, min(rows, height - y))
-    if int.from_bytes(first[header.frame + 7 : header.frame + 9]) != width:
+        _check_part(part, first, info, min(rows, height - y))
+    if info.width != width:
         raise JpegError(f"stripes of another width than {width} do not join")
-    return first if len(parts) == 1 else _joined(parts, header, height, rows)
+    return first if len(parts) == 1 else _joined(parts, info, height, rows)
 
 
-def _joined(parts: Sequence[bytes], header: _Header, height: int, rows: int) -> bytes:
+def _joined(parts: Sequence[bytes], info: JpegInfo, height: int, rows: int) -> bytes:
     first = parts[0]
-    interval = rows // header.mcu_height * header.mcus
-    if header.interval or rows % header.mcu_height or interval > MAX_INTERVAL:
+    interval = rows // info.mcu[1] * _mcus(info)
+    if info.interval or rows % info.mcu[1] or interval > MAX_INTERVAL:
         raise JpegError(f"stripes of {rows} rows make no restart intervals")
     pieces = [
-        _with_height(first[: header.scan], header.frame, height),
+        _with_height(first[: info.scan], info, height),
         b"\xff\xdd\0\4" + interval.to_bytes(2),
-        first[header.scan : header.end],
+        first[info.scan : info.bits],
     ]
     for number, part in enumerate(parts):
-        pieces += [part[header.end : -2], _restart(number)]
+        pieces += [part[info.bits : -2], _restart(number)]
     pieces[-1] = _EOI
     return b"".join(pieces)
 
@@ -110,47 +90,25 @@ def cut(jpeg: bytes, parts: int) -> list[Stripe] | None:
     marker that is missing, surplus or out of turn, and all that `inspect` refuses. Never raises.
     """
     try:
-        header = _header(jpeg)
-        inspect(jpeg, _ANY_SIZE)
+        info = inspect(jpeg, _ANY_SIZE)
     except JpegError:
         return None
-    if not header.interval or header.interval % header.mcus:
+    if not info.interval or info.interval % _mcus(info):
         return None
-    rows = header.interval // header.mcus * header.mcu_height
-    spans = _intervals(jpeg, header.end, -(-header.height // rows))
-    ranges = plan(header.height, rows, parts)
+    rows = info.interval // _mcus(info) * info.mcu[1]
+    spans = _intervals(jpeg, info.bits, -(-info.height // rows))
+    ranges = plan(info.height, rows, parts)
     if spans is None or len(ranges) < 2:
         return None
     return [
-        Stripe(_standalone(jpeg, header, spans[y0 // rows : -(-y1 // rows)], y1 - y0), y0, y1)
+        Stripe(_standalone(jpeg, info, spans[y0 // rows : -(-y1 // rows)], y1 - y0), y0, y1)
         for y0, y1 in ranges
     ]
 
 
-def _header(jpeg: bytes) -> _Header:
-    """`JpegError` if `jpeg` has none of a baseline file."""
-    frame = interval = 0
-    for marker, at, end in segments(jpeg):
-        if marker == SOF0 and end - at >= 13:
-            frame = at
-        elif marker == DRI:
-            interval = int.from_bytes(jpeg[at + 4 : at + 6]) if end - at == 6 else 0
-        elif marker == SOS:
-            break
-    if not frame:
-        raise JpegError("not a JPEG: no frame header before the scan")
-    height, width = (int.from_bytes(jpeg[frame + i : frame + i + 2]) for i in (5, 7))
-    mcu_width, mcu_height = _mcu(jpeg, frame)
-    return _Header(frame, at, end, interval, height, mcu_height, -(-width // mcu_width))
-
-
-def _mcu(jpeg: bytes, frame: int) -> tuple[int, int]:
-    """(width, height) in pixels of what one MCU covers (T.81 A.2)."""
-    count = jpeg[frame + 9]
-    if count == 1:
-        return 8, 8  # one component is not interleaved, whatever its sampling factors
-    factors = jpeg[frame + 11 : frame + 11 + 3 * count : 3]
-    return 8 * max(1, *(f >> 4 for f in factors)), 8 * max(1, *(f & 15 for f in factors))
+def _mcus(info: JpegInfo) -> int:
+    """In a row."""
+    return -(-info.width // info.mcu[0])
 
 
 def _intervals(jpeg: bytes, start: int, count: int) -> list[tuple[int, int]] | None:
@@ -167,9 +125,9 @@ def _intervals(jpeg: bytes, start: int, count: int) -> list[tuple[int, int]] | N
 
 
 def _standalone(
-    jpeg: bytes, header: _Header, spans: Sequence[tuple[int, int]], height: int
+    jpeg: bytes, info: JpegInfo, spans: Sequence[tuple[int, int]], height: int
 ) -> bytes:
-    pieces = [_with_height(jpeg[: header.end], header.frame, height)]
+    pieces = [_with_height(jpeg[: info.bits], info, height)]
     for number, (start, end) in enumerate(spans):
         pieces += [jpeg[start:end], _restart(number)]
     pieces[-1] = _EOI
@@ -181,11 +139,11 @@ def _restart(number: int) -> bytes:
     return bytes((0xFF, 0xD0 + number % 8))
 
 
-def _with_height(header: bytes, frame: int, height: int) -> bytes:
-    return header[: frame + 5] + height.to_bytes(2) + header[frame + 7 :]
+def _with_height(head: bytes, info: JpegInfo, height: int) -> bytes:
+    return head[: info.frame + 5] + height.to_bytes(2) + head[info.frame + 7 :]
 
 
-def _check_part(part: bytes, first: bytes, header: _Header, height: int) -> None:
-    expected = _with_height(first[: header.end], header.frame, height)
-    if part[: header.end] != expected or part[-2:] != _EOI:
+def _check_part(part: bytes, first: bytes, info: JpegInfo, height: int) -> None:
+    expected = _with_height(first[: info.bits], info, height)
+    if part[: info.bits] != expected or part[-2:] != _EOI:
         raise JpegError("JPEGs of different encoders or sizes do not join")

@@ -5,7 +5,9 @@ Marker names and layouts are those of ITU-T T.81 (the JPEG standard), annex B.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from framewire.common.errors import JpegError
 
@@ -24,6 +26,8 @@ DHT, DQT, DRI, COM, APP0, APP15 = 0xC4, 0xDB, 0xDD, 0xFE, 0xE0, 0xEF
 
 _ALLOWED = frozenset((SOF0, DHT, DQT, DRI, COM, *range(APP0, APP15 + 1)))
 _MAX_SEGMENTS = 256
+_KNOWN_BYTES = 2048  # of a head that is kept; ordinary ones have about 620
+_KNOWN_HEADS = 64
 _FILL = re.compile(rb"\xff+")  # a loop over 64 MiB of them would take ten seconds
 
 IDENTIFIER = b"framewire\0"
@@ -33,14 +37,24 @@ CHUNK_BYTES = 65_000
 
 @dataclass(frozen=True, slots=True)
 class JpegInfo:
-    """What `inspect` found."""
+    """What `inspect` found. Offsets are those of a marker's 0xFF."""
 
     width: int
     height: int
     channels: int
     """1 (gray) or 3."""
+    mcu: tuple[int, int]
+    """(width, height) in pixels of what one MCU covers (T.81 A.2)."""
+    blocks: int
+    """8x8 blocks in the picture, of all components."""
+    frame: int
+    """Offset of SOF0; the height is 5 bytes behind it."""
     scan: int
-    """Offset of the SOS marker."""
+    """Offset of SOS."""
+    bits: int
+    """Offset of the coded bits."""
+    interval: int
+    """MCUs between restart markers; 0: there are none."""
     huffman_tables: bool
     """Whether the file brings its own; webcams often leave them out."""
 
@@ -62,8 +76,8 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     raise JpegError(f"refused JPEG: more than {_MAX_SEGMENTS} segments")
 
 
-def _frame_header(data: bytes, at: int, end: int) -> tuple[int, int, int, int]:
-    """(width, height, channels, blocks in the picture) from a SOF0 segment (T.81 B.2.2)."""
+def _frame_header(data: bytes, at: int, end: int) -> tuple[int, int, list[tuple[int, int]]]:
+    """(width, height, sampling factors of each component) from a SOF0 segment (T.81 B.2.2)."""
     if end - at < 10:
         raise JpegError("not a JPEG: its frame header is cut short")
     precision, channels = data[at + 4], data[at + 9]
@@ -80,9 +94,7 @@ def _frame_header(data: bytes, at: int, end: int) -> tuple[int, int, int, int]:
         raise JpegError("refused JPEG: impossible sampling factors")
     if channels == 1:
         sampling = [(1, 1)]  # T.81 A.2.2: a scan of one component is not interleaved
-    across = -(-width // (8 * max(h for h, _ in sampling)))
-    down = -(-height // (8 * max(v for _, v in sampling)))
-    return width, height, channels, across * down * sum(h * v for h, v in sampling)
+    return width, height, sampling
 
 
 def inspect(data: bytes, max_pixels: int) -> JpegInfo:
@@ -97,26 +109,51 @@ def inspect(data: bytes, max_pixels: int) -> JpegInfo:
         raise JpegError("not a JPEG: it does not begin with SOI")
     if data[-2:] != b"\xff\xd9":
         raise JpegError("cut JPEG: it does not end with EOI")
-    width = height = channels = blocks = 0
+    info = _facts(data)
+    if info.width * info.height > max_pixels:
+        raise JpegError(f"refused JPEG: {info.width}x{info.height} is above {max_pixels} pixels")
+    if len(data) - 2 - info.bits < -(-info.blocks // 4):
+        raise JpegError(f"cut JPEG: too few bytes for {info.width}x{info.height}")
+    return info
+
+
+def _facts(data: bytes) -> JpegInfo:
+    """What the segments say. Those of one encoder are the same bytes, picture after picture."""
+    scan = data.find(b"\xff\xda", 2, _KNOWN_BYTES)
+    if scan > 0:  # nothing behind the first SOS, if it is one, is looked at
+        with suppress(JpegError):
+            return _known(data[: scan + 2 + int.from_bytes(data[scan + 2 : scan + 4])])
+    return _read(data)
+
+
+@lru_cache(_KNOWN_HEADS)
+def _known(head: bytes) -> JpegInfo:
+    return _read(head)
+
+
+def _read(data: bytes) -> JpegInfo:
+    width = height = frame = interval = 0
+    sampling: list[tuple[int, int]] = []
     tables = False
     for marker, at, end in segments(data):
-        if marker == SOF0 and not channels:
-            width, height, channels, blocks = _frame_header(data, at, end)
-            if width * height > max_pixels:
-                raise JpegError(f"refused JPEG: {width}x{height} is above {max_pixels} pixels")
+        if marker == SOF0 and not frame:
+            frame, (width, height, sampling) = at, _frame_header(data, at, end)
         elif marker == SOS:
             break
         elif marker == DHT:
             tables = True
+        elif marker == DRI:
+            interval = int.from_bytes(data[at + 4 : at + 6]) if end - at == 6 else 0
         elif marker == SOF0 or marker not in _ALLOWED:
             raise JpegError(f"refused JPEG: marker FF{marker:02X}; only baseline files go")
-    if not channels:
+    if not frame:
         raise JpegError("not a JPEG: no frame header before the scan")
+    channels = len(sampling)
     if data[at + 4] != channels or end - at != 8 + 2 * channels:
         raise JpegError("refused JPEG: its components are not in one scan")
-    if len(data) - 2 - end < -(-blocks // 4):
-        raise JpegError(f"cut JPEG: too few bytes for {width}x{height}")
-    return JpegInfo(width, height, channels, at, tables)
+    mcu = 8 * max(h for h, _ in sampling), 8 * max(v for _, v in sampling)
+    blocks = -(-width // mcu[0]) * -(-height // mcu[1]) * sum(h * v for h, v in sampling)
+    return JpegInfo(width, height, channels, mcu, blocks, frame, at, end, interval, tables)
 
 
 def trimmed(data: bytes) -> bytes:

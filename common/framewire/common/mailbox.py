@@ -41,6 +41,7 @@ class Mailbox(Generic[T]):
         self._items: OrderedDict[Hashable, T] = OrderedDict()
         self._weight = 0
         self._serial = 0
+        self._taken = 0
         self._dropped = 0
         self._closed = False
         lock = threading.Lock()
@@ -91,6 +92,11 @@ class Mailbox(Generic[T]):
 
     def get(self, timeout: float | None = None) -> T | None:
         """The item whose turn it is; None after `timeout` seconds (0: at once) without one."""
+        taken = self.take(timeout)
+        return None if taken is None else taken[1]
+
+    def take(self, timeout: float | None = None) -> tuple[int, T] | None:
+        """As `get`, with the item's number: how many were taken before it, by whomever."""
         with self._filled:
             if not self._filled.wait_for(lambda: self._items or self._closed, timeout):
                 return None
@@ -98,8 +104,9 @@ class Mailbox(Generic[T]):
                 raise Closed("the mailbox was closed")
             _, item = self._items.popitem(last=False)
             self._weight -= self._weigh(item)
+            self._taken += 1
             self._emptied.notify()
-            return item
+            return self._taken - 1, item
 
     def clear(self) -> None:
         """Throw away what is inside, without counting it as dropped."""

@@ -10,21 +10,26 @@ the worker that gets to run first, not to one that was woken. Who finds a worker
 caller's job works along instead. And where jobs take longer than on one free core, on average,
 `share` says so, and callers leave their work undivided for a while.
 
-Any thread may call `run`, also inside a task.
+That gets one job done soon. For many jobs that is not the way to get most of them done: to divide
+and wait costs, and they fill all cores undivided. `submit` runs such jobs side by side, in threads
+that the system places as it likes; and `undivided` keeps whole what other threads do so.
+
+Any thread may call these, also inside a task.
 """
 
 import contextlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from framewire.common.clock import monotonic_ns
 from framewire.common.clock import thread_ns as _computing_ns
 
-__all__ = ["Pool", "Rest", "run", "share"]
+__all__ = ["Pool", "Rest", "cores", "run", "share", "submit", "undivided"]
 
 T = TypeVar("T")
 
@@ -145,7 +150,9 @@ class Pool:
 
     def share(self) -> int:
         """As the function `share`."""
-        return len(self._workers) if len(self._workers) > 1 and self._rest.over() else 1
+        if _here.in_task or len(self._workers) < 2:
+            return 1
+        return len(self._workers) if self._rest.over() else 1
 
     def run(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
         """As the function `run`."""
@@ -169,22 +176,54 @@ class Pool:
 
     def _alone(self, job: _Job) -> list[Any]:
         """In the calling thread, and in those that were woken before one was found busy."""
-        before, _here.in_task = _here.in_task, True
-        try:
+        with undivided():
             job.work()
-        finally:
-            _here.in_task = before
         return job.results()
+
+
+@contextlib.contextmanager
+def undivided() -> Iterator[None]:
+    """What the calling thread does in this block stays in it, whole."""
+    before, _here.in_task = _here.in_task, True
+    try:
+        yield
+    finally:
+        _here.in_task = before
 
 
 _lock = threading.Lock()
 _pool: Pool | None = None
+_executor: ThreadPoolExecutor | None = None
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(_allowed())
+
+
+def submit(task: Callable[[], T]) -> Future[T]:
+    """Do a task in another thread, whole; as many run side by side as there are cores.
+
+    They begin in the order in which they were submitted. Who submits sees to it that not too many
+    wait.
+    """
+    global _executor
+    with _lock:
+        if _executor is None:
+            _executor = ThreadPoolExecutor(cores(), "framewire side by side")
+        return _executor.submit(_whole, task)
+
+
+def _whole(task: Callable[[], T]) -> T:
+    with undivided():
+        return task()
 
 
 def share() -> int:
     """Into how many tasks to divide the next job: as many as cores, or 1 if that does not pay.
 
-    It does not on one core, and while the machine is so busy that jobs came back late.
+    It does not on one core, inside a task, and while the machine is so busy that jobs came back
+    late.
     """
     return _shared().share()
 
@@ -210,8 +249,8 @@ def _shared() -> Pool:
 
 def _forget() -> None:
     """In a forked child, only the thread that forked goes on: the pool is another process's."""
-    global _pool, _lock
-    _pool, _lock = None, threading.Lock()
+    global _pool, _executor, _lock
+    _pool, _executor, _lock = None, None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
-from dataclasses import replace
 from typing import Literal
 
 from framewire.common import wire
@@ -28,6 +27,7 @@ from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
 from framewire.common.transport import TICK_MS, Waker, wait
 from framewire.receiver.account import ReceiverStats, TopicAccount
+from framewire.receiver.ahead import Ahead, Begun
 from framewire.receiver.decoder import decode
 from framewire.receiver.links import Link, Want, open_link
 from framewire.receiver.links.steering import Steering
@@ -127,6 +127,7 @@ class Receiver(Closing):
             weight=_weight,
             on_change=self._tell_listeners,
         )
+        self._ahead = Ahead(self._packets, self._decode)
         self._waker = Waker()
         self._to_select: frozenset[bytes] | None = None
         want = Want(
@@ -175,8 +176,9 @@ class Receiver(Closing):
     def __iter__(self) -> Iterator[Frame]:
         """Frames until `close`; each array is new, writable and the caller's own.
 
-        Decoding happens here, in the caller's thread: what is skipped costs none. A picture that
-        does not decode is counted as malformed and passed over.
+        Decoding happens when a frame is asked for: what is skipped costs none. Where all frames are
+        kept and several wait, the next few are decoded ahead, side by side. A picture that does not
+        decode is counted as malformed and passed over.
         """
         while True:
             try:
@@ -229,21 +231,22 @@ class Receiver(Closing):
         seconds = self._timeout if timeout is None else timeout
         deadline_ns = None if seconds is None else monotonic_ns() + round(seconds * NS)
         while True:
-            packet = self._next(seconds)
+            begun = self._begun()
+            packet = begun.packet if begun else self._next(seconds)
             try:
-                frame = decode(packet, scale=self._decode_scale, gray=self._gray)
+                frame = begun.frame() if begun else self._decode(packet)
             except JpegError as error:
                 self._refuse(f"{packet.topic}: {error}")
                 if deadline_ns is not None:
                     seconds = max(0.0, (deadline_ns - monotonic_ns()) / NS)
                 continue
-            frame = replace(frame, received_ns=wall_ns())
+            frame = Frame(frame.image, frame.header, wall_ns())
             self._delivered(frame.topic, frame.age_ms)
             return frame
 
     def read_packet(self, timeout: float | None = None) -> Packet:
         """The next packet, still encoded; as `read` otherwise."""
-        packet = replace(self._next(timeout), received_ns=wall_ns())
+        packet = _received(self._next(timeout))
         self._delivered(packet.topic, packet.age_ms)
         return packet
 
@@ -259,7 +262,7 @@ class Receiver(Closing):
             except Closed:
                 return
             if isinstance(message, Packet):
-                message = replace(message, received_ns=wall_ns())
+                message = _received(message)
                 self._delivered(message.topic, message.age_ms)
             yield message
 
@@ -292,14 +295,30 @@ class Receiver(Closing):
             if deadline_ns is not None:
                 seconds = max(0.0, (deadline_ns - monotonic_ns()) / NS)
 
+    def _begun(self) -> Begun | None:
+        """The next packet, if its decoding has begun."""
+        if not self._newest and self._ahead.begin():
+            self._make_room()
+        return self._ahead.first()
+
+    def _decode(self, packet: Packet) -> Frame:
+        return decode(packet, scale=self._decode_scale, gray=self._gray)
+
     def _get(self, timeout: float | None) -> Packet | Status:
+        begun = self._ahead.first()
+        if begun is not None:
+            return begun.as_packet()
         seconds = self._timeout if timeout is None else timeout
         message = self._packets.get(seconds)
         if message is None:
             raise self._nothing_came(seconds)
-        if self._wakes_when_taken:
-            self._waker.wake()  # there is room for the next
+        self._make_room()
         return message
+
+    def _make_room(self) -> None:
+        """Something was taken: where the receiving thread decides what may come, it looks again."""
+        if self._wakes_when_taken:
+            self._waker.wake()
 
     def _nothing_came(self, seconds: float | None) -> ReceiveTimeout:
         return ReceiveTimeout(
@@ -387,7 +406,7 @@ class Receiver(Closing):
 
     def _has_room(self, link: Link) -> bool:
         if link.is_work:
-            return not len(self._packets)
+            return not len(self._packets) and not len(self._ahead)
         return self._newest or self._packets.weight < _ENOUGH_BYTES
 
     def _take(self, message: Packet | Status, link: Link) -> None:
@@ -435,6 +454,10 @@ class Receiver(Closing):
                 self._said_once.add(reason)
         if said:
             _log.warning("refused %d message(s): %s", said, reason)
+
+
+def _received(packet: Packet) -> Packet:
+    return Packet(packet.header, packet.payload, wall_ns())
 
 
 def _weight(message: Packet | Status) -> int:

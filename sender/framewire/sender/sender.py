@@ -4,14 +4,16 @@ import logging
 import secrets
 import threading
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import msgspec
+import numpy as np
 
 from framewire.common import wire
+from framewire.common.arrays import new_image
 from framewire.common.clock import NS, monotonic_ns, wall_ns
 from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_ENDPOINT
@@ -24,6 +26,8 @@ from framewire.common.mailbox import Mailbox, WhenFull
 from framewire.common.stats import Throttle
 from framewire.common.topic import check_topic, wire_topic
 from framewire.common.transport import TICK_MS, Waker, wait
+from framewire.common.turns import Turns
+from framewire.common.workers import cores, undivided
 from framewire.sender.account import SenderStats
 from framewire.sender.encoder import Encoder
 from framewire.sender.ledger import Ledger
@@ -115,6 +119,9 @@ class Sender(Closing):
         self._end_ns: int | None = None
         self._waker = Waker()
         self._inbox: Mailbox[_Job] = Mailbox(when_full)
+        self._turns = Turns()
+        # What a camera makes is encoded as soon as can be: one frame at a time, on all cores.
+        self._encoders = cores() if when_full == "block" else 1
         self._orders: Mailbox[_Job] = Mailbox(
             "newest"
         )  # by picture and level: none replaces another
@@ -214,7 +221,7 @@ class Sender(Closing):
             codec="raw",
             metadata=deepcopy(facts),  # the caller may go on with what is in it
         )
-        picture = Picture(Frame(pixels.copy() if copy else pixels, header), self._encode)
+        picture = Picture(Frame(_copy(pixels) if copy else pixels, header), self._encode)
         picture.used = wanted
         self._hold(picture)
         if wanted:
@@ -333,39 +340,47 @@ class Sender(Closing):
             self._orders.put(_Job(picture, level), key=(id(picture), level))
 
     def _encode_all(self) -> None:
-        try:
-            while True:
-                job = self._inbox.get()
-                if job is not None:
-                    self._deliver(job)
-        except Closed:
-            pass
-        finally:
-            for outlet in self._outlets:
-                outlet.finish()
+        others = [
+            threading.Thread(target=self._encode_jobs, name="framewire-encoder", daemon=True)
+            for _ in range(self._encoders - 1)
+        ]
+        for thread in others:
+            thread.start()
+        self._encode_jobs()
+        for thread in others:
+            thread.join()
+        for outlet in self._outlets:
+            outlet.finish()
+
+    def _encode_jobs(self) -> None:
+        """Encode what comes: a frame that comes alone on all cores, others side by side."""
+        with suppress(Closed):
+            while (taken := self._inbox.take()) is not None:
+                number, job = taken
+                alone = self._turns.is_on(number) and not len(self._inbox)
+                with nullcontext() if alone or self._encoders == 1 else undivided():
+                    packet = self._packet(job)
+                with self._turns.turn(number):
+                    if packet is not None:
+                        self._give(packet, job.outlets)
 
     def _encode_orders(self) -> None:
-        try:
-            while True:
-                job = self._orders.get()
-                if job is not None:
-                    self._deliver(job)
-                    self._waker.wake()
-        except Closed:
-            pass
+        with suppress(Closed):
+            while (job := self._orders.get()) is not None:
+                self._packet(job)
+                self._waker.wake()
 
-    def _deliver(self, job: _Job) -> None:
+    def _packet(self, job: _Job) -> Packet | None:
+        """The picture encoded; None, with the loss counted and said, where that fails."""
         name = job.picture.header.topic
         try:
-            packet = job.picture.packet(job.level)
+            return job.picture.packet(job.level)
         except Exception as error:  # noqa: BLE001 - one frame is lost and said so, the stream goes on
             if job.outlets:
                 self._ledger.lose(name)
             if self._failures(monotonic_ns()):
                 _log.error("a frame of %s was not encoded: %s", name, error)
-            return
-        if job.outlets:
-            self._give(packet, job.outlets)
+            return None
 
     def _encode(self, content: Frame | Packet, level: Level) -> Packet:
         packet = self._encoder.packet(content, level)
@@ -409,3 +424,9 @@ class Sender(Closing):
         for outlet in self._outlets:
             outlet.close(last_words, max(_LAST_WORD_MS, left_ms))
         self._waker.close()
+
+
+def _copy(pixels: Image) -> Image:
+    copied = new_image(pixels.shape)
+    np.copyto(copied, pixels)
+    return copied

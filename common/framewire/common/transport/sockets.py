@@ -15,6 +15,9 @@ from framewire.common.errors import TransportError
 __all__ = ["Socket", "open_sockets"]
 
 _PROBE_S = 0.2
+_COPIED_BYTES = 128 * 1024
+"""A shorter part is cheaper copied to ZeroMQ than shared with it: sharing wakes a thread when it was
+sent. CPU of sending 100 kB: 46 against 72 us; 200 kB: 104 against 82 us."""
 _DRAIN = 1024  # parts of an endless message that one call reads past
 
 _COMMON: Mapping[int, int] = {
@@ -80,6 +83,7 @@ class Socket:
         except zmq.ZMQError as error:
             _contexts.release()
             raise TransportError(f"no more sockets can be opened: {error}") from error
+        self.socket.copy_threshold = _COPIED_BYTES
         self._open = True
         self._skipping = False  # whether the rest of a message that was given out is to come
         self.awaits_message = True
@@ -118,6 +122,8 @@ class Socket:
         parts: list[bytes] = []
         skipped = 0
         while skipped < _DRAIN:
+            if not parts and not int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+                return None  # cheaper than an exception
             try:
                 part = self.socket.recv(zmq.DONTWAIT)
             except zmq.Again:
