@@ -29,6 +29,7 @@ _OPTIONS = {
     "flush_packets": "1",
     # A cluster is written when it is complete: what a killed process loses, milliseconds.
     "cluster_time_limit": "300",
+    "write_crc32": "0",  # each header holds its picture's own
 }
 
 

@@ -68,12 +68,13 @@ class Rest:
 
 
 class _Job:
-    """Tasks of one caller, and their outcomes as they end."""
+    """Tasks of one caller, and their outcomes."""
 
     def __init__(self, tasks: Sequence[Callable[[], Any]]) -> None:
         self._todo = deque(enumerate(tasks))
-        self._ended: SimpleQueue[tuple[int, Any, BaseException | None, int]] = SimpleQueue()
-        self._count = len(tasks)
+        self._outcomes: list[tuple[Any, BaseException | None, int]] = [(None, None, 0)] * len(tasks)
+        self._left = deque(range(len(tasks)))
+        self._ended: SimpleQueue[None] = SimpleQueue()
         self.computing_ns = 0
         """What the tasks spent computing; known after `results`."""
 
@@ -86,16 +87,20 @@ class _Job:
                 return
             start_ns = _computing_ns()
             result, error = _outcome(task)
-            self._ended.put((number, result, error, _computing_ns() - start_ns))
+            self._outcomes[number] = result, error, _computing_ns() - start_ns
+            self._left.pop()
+            if not self._left:
+                self._ended.put(None)  # the last one; two may think so
 
     def results(self) -> list[Any]:
         """Wait for all; raises what the first task that failed, in their order, had raised."""
-        ended = sorted((self._ended.get() for _ in range(self._count)), key=lambda end: end[0])
-        self.computing_ns = sum(computing_ns for _, _, _, computing_ns in ended)
-        for _, _, error, _ in ended:
+        if self._outcomes:
+            self._ended.get()
+        self.computing_ns = sum(computing_ns for _, _, computing_ns in self._outcomes)
+        for _, error, _ in self._outcomes:
             if error is not None:
                 raise error
-        return [result for _, result, _, _ in ended]
+        return [result for result, _, _ in self._outcomes]
 
 
 def _outcome(task: Callable[[], Any]) -> tuple[Any, BaseException | None]:

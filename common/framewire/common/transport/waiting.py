@@ -21,6 +21,8 @@ class Waker:
         self._reader, self._writer = socket.socketpair()
         self._reader.setblocking(False)
         self._writer.setblocking(False)
+        self._watched: list[tuple[zmq.Socket[bytes], int]] = []
+        self._poller = self._make_poller()
 
     def fileno(self) -> int:
         return self._reader.fileno()
@@ -36,6 +38,21 @@ class Waker:
             while self._reader.recv(4096):
                 pass
 
+    def poll(self, watched: list[tuple["zmq.Socket[bytes]", int]], timeout_ms: int) -> None:
+        """Until a socket is ready for what stands beside it, or `wake`; the waiting thread's."""
+        if watched != self._watched:
+            self._watched, self._poller = watched, self._make_poller(watched)
+        ready = self._poller.poll(timeout_ms)
+        if any(each == self._reader.fileno() for each, _ in ready):
+            self.clear()
+
+    def _make_poller(self, watched: Iterable[tuple["zmq.Socket[bytes]", int]] = ()) -> zmq.Poller:
+        poller = zmq.Poller()
+        poller.register(self.fileno(), zmq.POLLIN)
+        for each, flags in watched:
+            poller.register(each, flags)
+        return poller
+
     def close(self) -> None:
         self._reader.close()
         self._writer.close()
@@ -43,13 +60,11 @@ class Waker:
 
 def wait(sockets: Iterable[Socket], waker: Waker, timeout_ms: int = TICK_MS) -> None:
     """Until one of `sockets` is ready for what it waits for, `waker` is woken or the time is over."""
-    poller = zmq.Poller()
-    poller.register(waker.fileno(), zmq.POLLIN)
+    watched = []
     for each in sockets:
         flags = (zmq.POLLIN if each.awaits_message else 0) | (
             zmq.POLLOUT if each.awaits_room else 0
         )
         if flags:
-            poller.register(each.socket, flags)
-    if any(ready == waker.fileno() for ready, _ in poller.poll(timeout_ms)):
-        waker.clear()
+            watched.append((each.socket, flags))
+    waker.poll(watched, timeout_ms)
