@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import av
 import numpy as np
+import PIL.Image
 import pytest
 import simplejpeg
 from hypothesis import given, settings
@@ -65,7 +66,12 @@ def _by_ffmpeg(data: bytes) -> Image:
         return np.frombuffer(b"".join(bytes(plane) for plane in frame.planes), np.uint8)
 
 
-DECODERS: list[Callable[[bytes], Image]] = [_by_opencv, _by_simplejpeg, _by_ffmpeg]
+def _by_pillow(data: bytes) -> Image:
+    with PIL.Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image, np.uint8)
+
+
+DECODERS: list[Callable[[bytes], Image]] = [_by_opencv, _by_simplejpeg, _by_ffmpeg, _by_pillow]
 
 
 def _assemble(stripes: Sequence[Stripe]) -> Image:

@@ -17,9 +17,9 @@ DEADLINE_S = 20
 IMAGE = np.zeros((2, 2), np.uint8)
 
 
-def _packet(number: int) -> Packet:
-    return Packet(Header(topic="cam", sender="a" * 16, sequence=number, captured_ns=1, sent_ns=1, width=2,
-                         height=2, channels=1, codec="jpeg"), b"")  # fmt: skip
+def _packet(number: int, width: int = 1280) -> Packet:
+    return Packet(Header(topic="cam", sender="a" * 16, sequence=number, captured_ns=1, sent_ns=1,
+                         width=width, height=720, channels=1, codec="jpeg"), b"")  # fmt: skip
 
 
 def _decode(packet: Packet) -> Frame:
@@ -151,3 +151,25 @@ def test_what_is_left_of_a_closed_mailbox_is_begun(
     assert ahead.begin()
     assert len(ahead) == 2
     assert not ahead.begin()
+
+
+def test_small_pictures_are_left_to_the_reader(
+    waiting: Mailbox[Packet | Status], make: Callable[..., Ahead]
+) -> None:
+    decoded_in = []
+
+    def decode(packet: Packet) -> Frame:
+        decoded_in.append(threading.get_ident())
+        return _decode(packet)
+
+    ahead = make(decode)
+    for number in range(5):
+        waiting.put(_packet(number, 64))
+    came = []
+    while ahead.begin():
+        assert len(ahead) == 1
+        begun = ahead.first()
+        assert begun is not None
+        came.append(begun.frame().sequence)
+    assert came == [0, 1, 2, 3]  # the last one waits alone
+    assert set(decoded_in) == {threading.get_ident()}

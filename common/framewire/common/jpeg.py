@@ -18,10 +18,10 @@ from framewire.common.jpeg_stripes import MAX_INTERVAL, Stripe, cut, join, plan
 from framewire.common.turbo import simplejpeg as _simplejpeg
 from framewire.common.workers import run, share
 
-__all__ = ["check_image", "check_quality", "decode", "encode"]
+__all__ = ["WORTH_CUTTING", "check_image", "check_quality", "decode", "encode"]
 
 WORTH_CUTTING = 640 * 480
-"""Pixels from which stripes pay. Gain on two cores at 30 fps (benchmarks/jpeg_engine.py), coding and
+"""Pixels from which the help of other threads pays. Gain on two cores at 30 fps (benchmarks/jpeg_engine.py), coding and
 decoding: 0.9 and 0.8 at 426x240, 1.2 and 1.0 at 640x360, 1.3 and 1.1 at 854x480, 1.5 and 1.4 at
 1280x720: waking another thread costs about 0.2 ms."""
 

@@ -1,4 +1,7 @@
-"""Decoding ahead of a reader who falls behind: whole pictures side by side, handed out in order."""
+"""Decoding ahead of a reader who falls behind: whole pictures side by side, handed out in order.
+
+Small pictures are left to the reader: other threads cost more than they save then.
+"""
 
 import threading
 from collections import deque
@@ -8,6 +11,7 @@ from functools import partial
 
 from framewire.common.errors import Closed
 from framewire.common.frame import Frame, Packet, Status
+from framewire.common.jpeg import WORTH_CUTTING
 from framewire.common.mailbox import Mailbox
 from framewire.common.workers import cores, submit
 
@@ -17,19 +21,22 @@ Decode = Callable[[Packet], Frame]
 
 
 class Begun:
-    """A packet whose decoding has begun."""
+    """A packet that was taken, and, if it is large, whose decoding has begun."""
 
-    def __init__(self, packet: Packet, future: "Future[Frame]") -> None:
+    def __init__(self, packet: Packet, decode: Decode) -> None:
         self.packet = packet
-        self._future = future
+        self._decode = partial(decode, packet)
+        large = packet.header.width * packet.header.height >= WORTH_CUTTING
+        self.future: Future[Frame] | None = submit(self._decode) if large else None
 
     def frame(self) -> Frame:
         """Wait for it. `JpegError` if it does not decode."""
-        return self._future.result()
+        return self._decode() if self.future is None else self.future.result()
 
     def as_packet(self) -> Packet:
         """It undecoded, for who wants no pixels."""
-        self._future.cancel()
+        if self.future is not None:
+            self.future.cancel()
         return self.packet
 
 
@@ -55,9 +62,15 @@ class Ahead:
             if not self._begun and len(self._waiting) < 2:
                 return False  # who keeps up is served soonest by all cores at one picture
             before = len(self._begun)
-            while len(self._begun) < self._most and (packet := self._next()) is not None:
-                self._begun.append(Begun(packet, submit(partial(self._decode, packet))))
+            while self._has_room() and (packet := self._next()) is not None:
+                self._begun.append(Begun(packet, self._decode))
             return len(self._begun) > before
+
+    def _has_room(self) -> bool:
+        """What is small waits for the reader here, and whatever follows waits behind it."""
+        if self._begun and self._begun[-1].future is None:
+            return False
+        return len(self._begun) < self._most
 
     def first(self) -> Begun | None:
         """What is to be handed out next, if that was begun."""
