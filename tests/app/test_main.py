@@ -52,7 +52,7 @@ def test_each_command_explains_every_parameter(
         named = [
             next(iter(note.name)) for note in notes if isinstance(note, Parameter) and note.name
         ]
-        shown = named[0] if named else f"--{parameter.name}"
+        shown = named[0] if named else f"--{parameter.name.replace('_', '-')}"
         assert parameter.name.upper() in text or shown in text
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": ("framewire.sender.cli:replay", "Send recordings exactly as they happened."),
     "snapshot": ("framewire.receiver.cli:snapshot", "Save the newest frame as a JPEG file."),
     "stats": ("framewire.receiver.cli:stats", "Show rates, ages, losses and states of topics."),
+    "web": ("framewire.app.web.cli:web", "Show cameras in a browser."),
     "relay": ("framewire.app.relay:relay", "Offer many senders at one address."),
     "info": ("framewire.app.info:info", "Tell what a recording or clip holds."),
     "devices": ("framewire.sender.cli:devices", "List the cameras of this machine."),

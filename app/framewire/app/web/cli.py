@@ -1,0 +1,123 @@
+"""`web`: cameras in a browser."""
+
+import asyncio
+import secrets
+import socket
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from framewire.app.web.access import Access, Gate
+from framewire.app.web.hub import Hub
+from framewire.app.web.server import make_app
+from framewire.app.web.serving import Server, listen_for_viewers
+from framewire.common.errors import UsageError
+from framewire.common.listening import Address, parse_address
+from framewire.common.options import (
+    BindSenders,
+    Duration,
+    Endpoints,
+    Insecure,
+    Json,
+    Switch,
+    Verbose,
+)
+from framewire.common.terminal import EXIT_DONE, Stopper, print_json, set_up_logging
+from framewire.receiver import Receiver
+
+__all__ = ["web"]
+
+_TOKEN_BYTES = 16
+
+
+def web(
+    *endpoints: Endpoints,
+    listen: str = "127.0.0.1:8080",
+    token: str | None = None,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
+    allow_origin: Annotated[list[str] | None, Parameter(negative="")] = None,
+    keep_warm: Switch = False,
+    bind: BindSenders = None,
+    duration: Duration = None,
+    insecure: Insecure = False,
+    json: Json = False,
+    verbose: Verbose = False,
+) -> int:
+    """Show cameras in a browser: a live page, and JPEG streams and snapshots by HTTP.
+
+    Pictures pass as they were encoded, and are taken only while somebody looks.
+
+    Parameters
+    ----------
+    listen
+        HOST:PORT to listen at; port 0 lets the system choose. Where other machines can reach it a
+        token is needed; one is made if none is given.
+    token
+        Secret that visitors must have; they open the address that is printed.
+    tls_cert
+        Certificate (PEM) for https.
+    tls_key
+        Its key (PEM).
+    allow_origin
+        Other site whose pages may use this one, as in https://example.org; may be repeated.
+    keep_warm
+        Take all pictures all the time, so that the first look finds them there.
+    """
+    set_up_logging(verbose=verbose)
+    if (tls_cert is None) != (tls_key is None):
+        raise UsageError("a certificate and its key go together: --tls-cert and --tls-key")
+    address = parse_address(listen)
+    if token is None and not address.local:
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+    names = {"localhost", "127.0.0.1", "::1", address.host} if address.local else ()
+    access = Access(token, hosts=names, origins=allow_origin or ())
+    with (
+        listen_for_viewers(address) as listener,
+        Receiver(
+            *endpoints, bind=bind or (), topics=None, keep="newest", insecure=insecure
+        ) as receiver,
+    ):
+        url = _url(address, listener, token, tls=tls_cert is not None)
+        serving = _serve(
+            receiver, listener, access, (tls_cert, tls_key), url, duration, keep_warm, json
+        )
+        asyncio.run(serving)
+    return EXIT_DONE
+
+
+def _url(address: Address, listener: socket.socket, token: str | None, *, tls: bool) -> str:
+    host = socket.gethostname() if address.everywhere else address.host
+    place = Address(host, listener.getsockname()[1])
+    return f"{'https' if tls else 'http'}://{place}/{f'?token={token}' if token else ''}"
+
+
+async def _serve(
+    receiver: Receiver,
+    listener: socket.socket,
+    access: Access,
+    tls: tuple[Path | None, Path | None],
+    url: str,
+    duration: float | None,
+    keep_warm: bool,
+    json: bool,
+) -> None:
+    with Hub(receiver, warm=keep_warm) as hub:
+        app = Gate(make_app(hub), access, secure=tls[0] is not None)
+        server = Server(app, cert=tls[0], key=tls[1])
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            server.should_exit = True
+            hub.close()
+
+        def ask_to_stop() -> None:  # in a thread of its own
+            loop.call_soon_threadsafe(stop)
+
+        with Stopper(ask_to_stop, duration=duration):
+            if json:
+                print_json(event="ready", url=url)
+            else:
+                print(f"cameras are at {url}", flush=True)
+            await server.serve([listener])

@@ -1,0 +1,229 @@
+"""The web server: what each path answers."""
+
+import asyncio
+import struct
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from framewire.app.web.hub import STALE_S, Hub, Look, Stream
+from framewire.common import __version__
+from framewire.common.clock import wall_ns
+from framewire.common.errors import Closed, TopicError
+from framewire.common.frame import Packet
+from framewire.common.topic import check_topic
+
+__all__ = ["make_app"]
+
+PAGE = Path(__file__).parent / "page"
+BOUNDARY = "framewire"
+SNAPSHOT_S = 2.0
+"""How long a snapshot waits for the first frame of a topic that nobody looked at."""
+HEALTH_S = 2.0
+_ACK_BYTES = 64
+_UNFIT, _GOING = 1003, 1001  # reasons to close a WebSocket (RFC 6455, 7.4.1)
+
+
+def make_app(hub: Hub) -> Starlette:
+    """The paths, all below whatever stands before them in a proxy."""
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Mount("/page", StaticFiles(directory=PAGE)),
+            WebSocketRoute("/ws/{topic:path}", watch),
+            Route("/stream/{topic:path}", stream),
+            Route("/snapshot/{topic:path}", snapshot),
+            Route("/api/streams", streams),
+            Route("/healthz", health),
+        ],
+        exception_handlers={HTTPException: _plain},
+    )
+    app.router.redirect_slashes = False  # that would lead out of a proxy's path
+    app.state.hub = hub
+    return app
+
+
+async def page(request: Request) -> Response:
+    return FileResponse(PAGE / "index.html")
+
+
+async def watch(websocket: WebSocket) -> None:
+    """Frames for a viewer: the next when it has acknowledged the last, and then the newest."""
+    hub = _hub(websocket)
+    try:
+        topic = _topic(websocket)
+    except HTTPException:
+        return await websocket.close(_UNFIT)
+    await websocket.accept()
+    with hub.look(topic) as look:
+        frames = asyncio.create_task(_give(websocket, look))
+        try:
+            while (message := await websocket.receive())["type"] != "websocket.disconnect":
+                text = message.get("text")
+                if text is None or len(text) > _ACK_BYTES:
+                    return await _close(websocket, _UNFIT)
+                look.acknowledge()
+        finally:
+            frames.cancel()
+            with suppress(asyncio.CancelledError):
+                await frames
+
+
+async def _give(websocket: WebSocket, look: Look) -> None:
+    with suppress(Closed, WebSocketDisconnect):
+        while True:
+            packet = await look.next()
+            if packet is not None:
+                await websocket.send_bytes(_message(packet))
+                await look.acknowledged()
+    await _close(websocket, _GOING)
+
+
+async def _close(websocket: WebSocket, code: int) -> None:
+    with suppress(WebSocketDisconnect, RuntimeError):  # the other end was faster
+        await websocket.close(code)
+
+
+def _message(packet: Packet) -> bytes:
+    age_ms = round(packet.header.age_ms(wall_ns()), 2)
+    facts = {**msgspec.to_builtins(packet.header), "topic": packet.topic, "age_ms": age_ms}
+    header = msgspec.json.encode(facts)
+    return b"".join((struct.pack(">I", len(header)), header, packet.payload))
+
+
+async def stream(request: Request) -> Response:
+    """Motion JPEG, as cameras and browsers have it: each frame takes the place of the last."""
+    topic = _topic(request)
+    media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
+    if request.method == "HEAD":
+        return Response(media_type=media_type)
+    return StreamingResponse(_parts(_hub(request), topic), media_type=media_type)
+
+
+async def _parts(hub: Hub, topic: str) -> AsyncIterator[bytes]:
+    """Each ends with the boundary before the next: browsers show no picture before that."""
+    boundary = f"--{BOUNDARY}\r\n".encode()
+    yield boundary
+    with hub.look(topic) as look, suppress(Closed):
+        while True:
+            packet = await look.next()
+            if packet is not None:
+                head = "".join(f"{name}: {value}\r\n" for name, value in _facts(packet).items())
+                size = len(packet.payload)
+                head = f"Content-Type: image/jpeg\r\nContent-Length: {size}\r\n{head}\r\n"
+                yield b"".join((head.encode(), packet.payload, b"\r\n", boundary))
+
+
+async def snapshot(request: Request) -> Response:
+    """The newest frame."""
+    topic = _topic(request)
+    packet = None
+    with _hub(request).look(topic) as look, suppress(Closed):
+        packet = await look.next(SNAPSHOT_S)
+    if packet is None:
+        raise HTTPException(503, f"no frame of {topic} came in {SNAPSHOT_S:g} s")
+    return Response(packet.payload, media_type="image/jpeg", headers=_facts(packet))
+
+
+def _facts(packet: Packet) -> dict[str, str]:
+    return {
+        "X-Framewire-Sequence": str(packet.sequence),
+        "X-Framewire-Captured-Ns": str(packet.header.captured_ns),
+    }
+
+
+async def streams(request: Request) -> Response:
+    """What there is, and how it does."""
+    hub, only = _hub(request), request.query_params.get("topic")
+    hub.glance(None if only is None else _checked(only))
+    listed = [_described(each) for each in hub.streams()]
+    return _json({"version": __version__, "now_ns": wall_ns(), "streams": listed})
+
+
+def _described(stream: Stream) -> dict[str, Any]:
+    figures = stream.received
+    header = stream.newest.header if stream.newest else None
+    return {
+        "topic": stream.topic,
+        "state": stream.state,
+        "reason": stream.reason,
+        "since_ns": stream.since_ns,
+        "fps": round(figures.fps, 2),
+        "bits_per_s": round(figures.bits_per_s),
+        "age_ms": round(figures.age_ms[0], 2),
+        "width": header.width if header else 0,
+        "height": header.height if header else 0,
+        "quality": figures.quality,
+        "lost": figures.lost,
+        "received": figures.received,
+        "restarts": figures.restarts,
+    }
+
+
+async def health(request: Request) -> Response:
+    """200 while frames arrive of every topic that did not end."""
+    hub = _hub(request)
+    hub.glance()
+    ill = _ill(hub.streams())
+    if ill != []:
+        await hub.wait(HEALTH_S)  # nobody may have looked before: give them time
+        ill = _ill(hub.streams())
+    if ill is None:
+        return PlainTextResponse("no frames of any topic\n", 503)
+    if ill:
+        return PlainTextResponse("".join(f"{line}\n" for line in ill), 503)
+    return PlainTextResponse("ok\n")
+
+
+def _ill(streams: list[Stream]) -> list[str] | None:
+    """A line for each topic without frames; None if there are no topics."""
+    lasting = [each for each in streams if each.state != "ended"]
+    if not lasting:
+        return None
+    return [line for line in map(_illness, lasting) if line]
+
+
+def _illness(stream: Stream) -> str:
+    if stream.received.silent_s > STALE_S:  # what it said last may be old: nobody asked
+        return f"{stream.topic}: stale"
+    if stream.state != "live":
+        return f"{stream.topic}: {stream.state}{f', {stream.reason}' if stream.reason else ''}"
+    return ""
+
+
+# -- what they share ------------------------------------------------------------------------------
+
+
+def _hub(connection: HTTPConnection) -> Hub:
+    hub: Hub = connection.app.state.hub
+    return hub
+
+
+def _topic(connection: HTTPConnection) -> str:
+    return _checked(connection.path_params["topic"])
+
+
+def _checked(name: str) -> str:
+    try:
+        return check_topic(name)
+    except TopicError as error:
+        raise HTTPException(404, str(error)) from error
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+async def _plain(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(f"{error.detail}\n", error.status_code, headers=error.headers)
