@@ -68,6 +68,33 @@ def test_statuses_of_a_long_silence_are_one_range() -> None:
     assert gaps.missing() == (Missing("a", 1, 49_989),)
 
 
+def test_what_was_not_asked_for_is_no_loss() -> None:
+    gaps = GapCounter()
+    gaps.frame("a", 0)
+    assert gaps.frame("a", 3) == 2
+    gaps.rejoin()
+    assert gaps.frame("a", 50) == 0
+    assert gaps.frame("a", 53) == 2
+    gaps.rejoin()
+    assert gaps.status("a", 70) == 0
+    assert gaps.frame("a", 72) == 2
+    assert gaps.lost == 6
+    gaps.rejoin()
+    assert gaps.frame("a", 72) is None  # it came before, all the same
+    assert gaps.frame("a", 1) == 0
+    assert gaps.frame("a", 73) == 0
+    assert (gaps.lost, gaps.repeated, gaps.restarts) == (5, 1, 0)
+
+
+def test_a_new_run_after_a_time_of_not_asking() -> None:
+    gaps = GapCounter()
+    gaps.frame("a", 5)
+    gaps.rejoin()
+    assert gaps.frame("b", 9) == 0
+    assert gaps.frame("a", 100) == 0
+    assert (gaps.lost, gaps.restarts) == (0, 1)
+
+
 def test_what_was_overtaken_by_the_first_number_is_new_and_no_loss() -> None:
     gaps = GapCounter()
     gaps.status("a", 10)

@@ -152,6 +152,39 @@ def test_with_nothing_chosen_it_is_subscribed_to_nothing(
     assert receiver.read_packet().topic == "gate"
 
 
+def test_what_was_not_subscribed_to_is_no_loss(station: Station, connect: Connect) -> None:
+    receiver = connect(keep="all", topics=["lab", "yard"])
+    station.wait_for_subscriptions(2)
+
+    def sent(number: int) -> None:
+        for topic in ("lab", "yard"):
+            station.send(packet(number, topic))
+            while receiver.read_packet().topic != topic:
+                pass
+
+    def listens_to(*topics: bytes) -> None:
+        receiver.select(topics)
+
+        def so() -> bool:
+            station.look()
+            return station.subscriptions == len(topics)
+
+        until(so)
+
+    sent(0)
+    sent(2)
+    listens_to(b"lab/")
+    station.send(packet(5, "lab"), packet(5, "yard"))
+    assert receiver.read_packet().sequence == 5
+    listens_to(b"lab/", b"yard/")
+    sent(10)
+    topics = receiver.stats.topics
+    assert topics["lab"].lost == 1 + 2 + 4
+    assert topics["yard"].lost == 1
+    sent(12)
+    assert receiver.stats.topics["yard"].lost == 2
+
+
 def test_it_may_begin_with_nothing_chosen(station: Station) -> None:
     """A relay that nobody has asked for anything yet."""
     with Receiver(station.url, topics=None, timeout=DEADLINE_S) as receiver:

@@ -28,12 +28,13 @@ class Missing:
 class _Run:
     """What came of one sender's run: all from `low` to `expected` but for the holes."""
 
-    __slots__ = ("expected", "holes", "low", "mark", "started")
+    __slots__ = ("expected", "holes", "joining", "low", "mark", "started")
 
     def __init__(self, mark: int) -> None:
         self.mark = self.low = self.expected = mark
         self.holes: list[tuple[int, int]] = []  # ascending; none lies on both sides of `mark`
         self.started = False  # a frame came, not only statuses
+        self.joining = False  # nothing was asked for until now
 
 
 class GapCounter:
@@ -84,6 +85,11 @@ class GapCounter:
         run = self._run(sender, sequence)
         return self._reach(run, sequence) if sequence > run.expected else 0
 
+    def rejoin(self) -> None:
+        """Nothing was asked for until now: what lies before the next number is no loss."""
+        for run in self._runs.values():
+            run.joining = True
+
     def missing(self) -> tuple[Missing, ...]:
         """The numbers counted in `lost`, as far as they are remembered.
 
@@ -100,6 +106,8 @@ class GapCounter:
         run = self._runs.get(sender)
         if run is not None:
             self._runs.move_to_end(sender)  # the run unheard for longest is forgotten first
+            if run.joining:
+                run.expected, run.joining = max(run.expected, sequence), False
             return run
         run = self._runs[sender] = _Run(sequence)
         if len(self._runs) > _REMEMBERED:

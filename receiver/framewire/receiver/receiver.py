@@ -108,7 +108,7 @@ class Receiver(Closing):
         asks_scale = keep == "newest" and patterns == {"req-rep"}
         self._decode_scale = 1.0 if asks_scale or scale is None else 1 / factor_of(scale)
         self._gray = gray
-        selected = _prefixes(topics)
+        self._selected = _prefixes(topics)
         self._timeout = timeout
         self._limits = limits
         self._statuses = statuses
@@ -144,7 +144,7 @@ class Receiver(Closing):
             for endpoint in to_connect:
                 self._links.append(open_link(endpoint, want, bind=False))
             for link in self._links:
-                link.select(selected)
+                link.select(self._selected)
         except BaseException:
             self._close_links()
             raise
@@ -396,13 +396,26 @@ class Receiver(Closing):
         now_ns = monotonic_ns()
         with self._lock:
             selected, self._to_select = self._to_select, None
+        if selected is not None:
+            self._take_others(selected)
         dues = []
         for link in self._links:
-            if selected is not None:
-                link.select(selected)
             link.excuse(now_ns - began_ns)
             dues.append(link.step(now_ns, room=self._has_room(link)))
         return min((due for due in dues if due is not None), default=None)
+
+    def _take_others(self, selected: frozenset[bytes]) -> None:
+        """Follow `select`. What was sent of a topic while it was not subscribed to is no loss."""
+        before, self._selected = self._selected, selected
+        for link in self._links:
+            link.select(selected)
+        if any(link.asks or link.is_work for link in self._links):
+            return  # who asks goes on where it was
+        with self._lock:
+            for name, topic in self._topics.items():
+                part = wire_topic(name)
+                if part.startswith(tuple(selected)) and not part.startswith(tuple(before)):
+                    topic.gaps.rejoin()
 
     def _has_room(self, link: Link) -> bool:
         if link.is_work:
