@@ -30,10 +30,11 @@ from app.web.viewing import (
     until,
     watch,
 )
-from framewire.app.web.access import COOKIE, Access
+from framewire.app.web.access import Access
 from framewire.common.errors import UsageError
 
 FRIEND = "https://friend.example"
+COOKIE = Access(TOKEN).cookie
 HERE = frozenset(("127.0.0.1", "::1", "localhost"))
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 PATHS = [
@@ -206,6 +207,20 @@ def test_what_can_be_no_token() -> None:
     assert Access("Az09._~-").admits(["Az09._~-"])
 
 
+def test_a_proxy_gives_its_own_name() -> None:
+    access = Access(hosts=HERE, origins=(FRIEND, "https://[2001:db8::1]:8443"))
+    for host in ("friend.example", "Friend.example:443", "[2001:db8::1]", "localhost"):
+        assert access.knows(host), host
+    for host in ("other.friend.example", "friend.example.evil.example", "[2001:db8::2]", ""):
+        assert not access.knows(host), host
+
+
+def test_each_token_has_a_cookie_of_its_own() -> None:
+    """Ports of one host share cookies: two viewers there must not take each other's."""
+    assert Access(TOKEN).cookie == Access(TOKEN, HERE).cookie != Access(f"{TOKEN}2").cookie
+    assert TOKEN not in Access(TOKEN).cookie
+
+
 def test_what_can_be_no_origin() -> None:
     for origin in (
         "",
@@ -366,7 +381,7 @@ def test_the_cookie(closed: Viewer) -> None:
     cookie = http.cookies.SimpleCookie(opened(closed, f"/?token={TOKEN}").headers["Set-Cookie"])
     assert cookie[COOKIE].value == TOKEN
     assert cookie[COOKIE]["httponly"]
-    assert cookie[COOKIE]["samesite"] == "Strict"
+    assert cookie[COOKIE]["samesite"] == "Lax"
     assert cookie[COOKIE]["path"] == "", "the browser takes the folder of the page"
     assert cookie[COOKIE]["domain"] == ""
     assert not cookie[COOKIE]["secure"]
@@ -503,6 +518,19 @@ def test_the_pages_of_a_friend_may_ask(camera: Camera, friendly: Viewer) -> None
         assert safe(answer.headers)
     with watch(friendly, headers=friend) as client, camera.streaming():
         see(client)
+
+
+def test_the_browser_of_a_friend_may_ask_whether_it_may(camera: Camera, friendly: Viewer) -> None:
+    question = {"Access-Control-Request-Method": "GET"}
+    answer = ask(friendly, "/api/streams", method="OPTIONS", headers={"Origin": FRIEND, **question})
+    assert answer.status == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == FRIEND
+    assert answer.headers["Access-Control-Allow-Headers"] == "Authorization"
+    for origin in STRANGERS[:-1]:
+        headers = {"Origin": origin, **question}
+        assert ask(friendly, "/api/streams", method="OPTIONS", headers=headers).status == 403
+    assert ask(friendly, "/api/streams", method="OPTIONS", headers=question).status == 401
+    assert camera.demands == []
 
 
 def test_a_friend_needs_the_token_all_the_same(camera: Camera, friendly: Viewer) -> None:

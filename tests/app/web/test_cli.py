@@ -30,6 +30,7 @@ from app.web.viewing import (
     until,
     watch,
 )
+from framewire.app.web.access import Access
 from framewire.app.web.cli import _url
 from framewire.common.listening import Address, listen
 from processes import DEADLINE_S, Command, commands
@@ -257,7 +258,7 @@ def test_a_port_in_use(web: Web, camera: Camera) -> None:
 def test_no_secret_is_logged(web: Web, camera: Camera) -> None:
     command = web(camera.url, "--listen", "127.0.0.1:0", "--token", TOKEN, "--verbose", "--json")
     viewer = at(command.event("ready")["url"])
-    known = {"Authorization": f"Bearer {TOKEN}", "Cookie": f"framewire_token={TOKEN}"}
+    known = {"Authorization": f"Bearer {TOKEN}", "Cookie": f"{Access(TOKEN).cookie}={TOKEN}"}
     assert ask(viewer, f"/?token={TOKEN}", headers=known).status == 200
     with camera.streaming(), watch(viewer, f"{TOPIC}?token={TOKEN}", headers=known) as client:
         see(client)

@@ -459,6 +459,19 @@ def test_there_is_no_snapshot_of_nothing(viewer: Viewer, impatient: None) -> Non
     assert viewer.viewers == 0
 
 
+def test_an_old_picture_is_no_snapshot(camera: Camera, serve: Serve, impatient: None) -> None:
+    viewer = serve(warm=True)
+    until(lambda: camera.demand == EVERYTHING)
+    show(camera, viewer, 1)
+    assert ask(viewer, f"/snapshot/{TOPIC}").status == 200
+    camera.sender.announce("no-signal", "the cable is out", topic=TOPIC)
+    until(lambda: viewer.ask(lambda hub: hub.newest(TOPIC)) is None)
+    answer = ask(viewer, f"/snapshot/{TOPIC}")
+    assert (answer.status, answer.text) == (503, f"{TOPIC}: no-signal, the cable is out\n")
+    show(camera, viewer, 2)
+    assert number_of(ask(viewer, f"/snapshot/{TOPIC}").body) == 2
+
+
 def test_no_snapshot_when_the_viewer_ends(
     viewer: Viewer, camera: Camera, monkeypatch: pytest.MonkeyPatch
 ) -> None:

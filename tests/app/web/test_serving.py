@@ -28,6 +28,7 @@ from app.web.viewing import (
     connection,
     deaf,
     noise,
+    refused,
     see,
     stalled,
     take,
@@ -35,7 +36,7 @@ from app.web.viewing import (
     watch,
 )
 from framewire.app.web import serving
-from framewire.app.web.access import COOKIE, Access
+from framewire.app.web.access import Access
 from framewire.app.web.serving import Server, listen_for_viewers
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address
@@ -113,7 +114,7 @@ def test_over_tls_the_cookie_is_for_tls_only(serve: Serve, certificate: Certific
         viewer, f"/?token={TOKEN}", headers={"Accept": "text/html"}, tls=certificate.trust()
     )
     cookie = http.cookies.SimpleCookie(answer.headers["Set-Cookie"])
-    assert cookie[COOKIE]["secure"]
+    assert cookie[Access(TOKEN).cookie]["secure"]
 
 
 def test_who_does_not_speak_tls_sees_nothing(serve: Serve, certificate: Certificate) -> None:
@@ -303,17 +304,40 @@ def test_who_stops_reading_for_good_is_let_go(
         until(lambda: viewer.viewers == 0, "let go")
 
 
-def test_there_is_room_for_so_many(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_room_for_so_many(
+    camera: Camera, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serving, "_MOST_AT_ONCE", 4)
     viewer = serve()
-    with ExitStack() as stack:
-        for _ in range(4):
-            stack.enter_context(silent(viewer, b""))
+    with camera.streaming(), ExitStack() as stack:
+        for _ in range(3):
+            see(stack.enter_context(watch(viewer)))
+        stack.enter_context(MotionJpeg(viewer)).part()
+        assert ask(viewer, "/").status == 503
+        assert refused(viewer) == 503
         until(lambda: viewer.connections == 4)
-        answer = ask(viewer, "/")
-        assert answer.status == 503
     until(lambda: viewer.connections == 0)
     assert ask(viewer, "/").status == 200
+
+
+def test_who_asks_takes_the_place_of_who_is_silent(
+    camera: Camera, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "_MOST_AT_ONCE", 4)
+    viewer = serve()
+    with ExitStack() as stack, camera.streaming():
+        looking = stack.enter_context(watch(viewer))
+        others = []
+        for number in range(20):
+            others.append(stack.enter_context(silent(viewer, b"GET / HTTP/1.1\r\nX-Slow")))
+            until(lambda: viewer.connections == min(number + 2, 4))  # noqa: B023
+        assert ask(viewer, "/").status == 200
+        with watch(viewer) as client:
+            see(client)
+        see(looking)
+        for early in others[:10]:
+            with suppress(ConnectionError):
+                assert early.recv(4096) == b"", "it is still there"
 
 
 # -- the end --------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Who may: token, hosts and origins of requests, and the headers that keep browsers from harm."""
 
+import hashlib
 import hmac
 import re
 from collections.abc import Collection, Iterable
@@ -16,8 +17,6 @@ from framewire.common.errors import UsageError
 
 __all__ = ["Access", "Gate"]
 
-COOKIE = "framewire_token"
-
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
     "connect-src 'self'; worker-src 'self'; manifest-src 'self'; base-uri 'none'; "
@@ -31,6 +30,11 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+_PREFLIGHT = {
+    "access-control-allow-methods": "GET, HEAD",
+    "access-control-allow-headers": "Authorization",
+    "access-control-max-age": "600",
+}
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+")  # in an address and a cookie as it is
 _NAME = r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]+)?"
 _HOST = re.compile(_NAME, re.IGNORECASE)
@@ -43,12 +47,18 @@ class Access:
 
     `token`: None lets everybody in who reaches the address. `hosts`: names under which it may be
     called, without ports, so that no other site's name can be made to point here; empty: any.
-    `origins`: other sites that may use it, as in ``https://example.org``.
+    `origins`: other sites that may use it, as in ``https://example.org``; one may be that of a proxy
+    before this server, so they are names of it, too.
     """
 
     token: str | None = None
     hosts: Collection[str] = ()
     origins: Collection[str] = ()
+
+    @property
+    def cookie(self) -> str:
+        """Name of the cookie that holds the token: another for each, as ports share cookies."""
+        return f"framewire_{hashlib.sha256((self.token or '').encode()).hexdigest()[:8]}"
 
     def __post_init__(self) -> None:
         if self.token is not None and not _TOKEN.fullmatch(self.token):
@@ -60,8 +70,10 @@ class Access:
     def knows(self, host: str) -> bool:
         """Whether a Host header names this server."""
         match = _HOST.fullmatch(host)
-        name = (match[1] or match[2]).lower() if match else ""
-        return not self.hosts or name in self.hosts
+        if not self.hosts or not match:
+            return not self.hosts
+        name = (match[1] or match[2]).lower()
+        return name in self.hosts or any(name == _name_of(origin) for origin in self.origins)
 
     def trusts(self, origin: str | None, host: str) -> bool:
         """Whether a page of `origin` (None: no page, or one of ours) may ask."""
@@ -74,6 +86,11 @@ class Access:
             return True
         token = self.token.encode()
         return any(hmac.compare_digest(each.encode(), token) for each in offered)
+
+
+def _name_of(origin: str) -> str:
+    match = _ORIGIN.fullmatch(origin)
+    return (match[1] or match[2]).lower() if match else ""
 
 
 class Gate:
@@ -112,9 +129,11 @@ class Gate:
             return PlainTextResponse(f"this server is not called {host}\n", 421)
         if not self._access.trusts(origin, host):
             return PlainTextResponse("pages of other sites may not use this server\n", 403)
+        if scope.get("method") == "OPTIONS" and origin in self._access.origins:
+            return Response(status_code=204, headers=_PREFLIGHT)  # browsers ask without the token
         query = parse_qsl(scope["query_string"].decode("latin-1"))
         asked = [value for key, value in query if key == "token"]
-        if not self._access.admits([*asked, *_offered(scope, headers)]):
+        if not self._access.admits([*asked, *_offered(scope, headers, self._access.cookie)]):
             return PlainTextResponse(
                 "this server wants a token: open the address that `framewire web` printed\n", 401
             )
@@ -129,9 +148,13 @@ class Gate:
         return None
 
     def _cookie(self, token: str) -> str:
-        """Without a path: the browser takes the folder of this page, whatever stands before it."""
+        """Without a path: the browser takes the folder of this page, whatever stands before it.
+
+        Not SameSite=Strict: who follows a link from elsewhere would not be known at first.
+        """
         secure = "; Secure" if self._secure else ""
-        return f"{COOKIE}={token}; HttpOnly; SameSite=Strict; Max-Age=31536000{secure}"
+        name = self._access.cookie
+        return f"{name}={token}; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}"
 
     def _protect(self, headers: MutableHeaders, origin: str | None) -> None:
         for name, value in _HEADERS.items():
@@ -143,11 +166,11 @@ class Gate:
             headers.add_vary_header("Origin")
 
 
-def _offered(scope: Scope, headers: Headers) -> Iterable[str]:
+def _offered(scope: Scope, headers: Headers, name: str) -> Iterable[str]:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         yield token
     # Other servers on this host have cookies of their own, which the standard library chokes on.
-    cookie = HTTPConnection(scope).cookies.get(COOKIE)
+    cookie = HTTPConnection(scope).cookies.get(name)
     if cookie is not None:
         yield cookie

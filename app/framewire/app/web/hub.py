@@ -178,7 +178,7 @@ class Hub(Closing):
                 self._judge(self._receiver.stats.topics)
 
     def _judge(self, topics: dict[str, TopicReceived]) -> None:
-        """Note when a topic's state changed."""
+        """Note when a topic's state changed, and let go of the picture of one that is not live."""
         for name, topic in topics.items():
             state: str = topic.state
             reason, since_ns = topic.reason, wall_ns()
@@ -188,6 +188,8 @@ class Hub(Closing):
             before = self._states.get(name)
             if before is None or before[:2] != (state, reason):
                 self._states[name] = state, reason, since_ns
+            if state != "live":
+                self._newest.pop(name, None)  # nobody is shown an old picture as new
 
     def _is_silent(self, name: str, topic: TopicReceived) -> bool:
         """Nothing came for a while, although it was asked for all the time."""

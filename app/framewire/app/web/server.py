@@ -127,11 +127,13 @@ async def _parts(hub: Hub, topic: str) -> AsyncIterator[bytes]:
 async def snapshot(request: Request) -> Response:
     """The newest frame."""
     topic = _topic(request)
-    packet = None
-    with _hub(request).look(topic) as look, suppress(Closed):
+    hub, packet = _hub(request), None
+    with hub.look(topic) as look, suppress(Closed):
         packet = await look.next(SNAPSHOT_S)
     if packet is None:
-        raise HTTPException(503, f"no frame of {topic} came in {SNAPSHOT_S:g} s")
+        known = [_illness(each) for each in hub.streams() if each.topic == topic]
+        why = known[0] if known and known[0] else f"no frame of {topic} came in {SNAPSHOT_S:g} s"
+        raise HTTPException(503, why)
     return Response(packet.payload, media_type="image/jpeg", headers=_facts(packet))
 
 
