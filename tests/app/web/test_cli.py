@@ -31,7 +31,7 @@ from app.web.viewing import (
     watch,
 )
 from framewire.app.web.access import Access
-from framewire.app.web.cli import _url
+from framewire.app.web.cli import url_of
 from framewire.common.listening import Address, listen
 from processes import DEADLINE_S, Command, commands
 
@@ -270,9 +270,9 @@ def test_no_secret_is_logged(web: Web, camera: Camera) -> None:
 def test_addresses() -> None:
     with listen(LOCAL) as listener:
         port = listener.getsockname()[1]
-        assert _url(LOCAL, listener, None, tls=False) == f"http://127.0.0.1:{port}/"
-        assert _url(LOCAL, listener, "abc", tls=True) == f"https://127.0.0.1:{port}/?token=abc"
+        assert url_of(LOCAL, listener, None, tls=False) == f"http://127.0.0.1:{port}/"
+        assert url_of(LOCAL, listener, "abc", tls=True) == f"https://127.0.0.1:{port}/?token=abc"
         six = Address("::1", 0)
-        assert _url(six, listener, None, tls=False) == f"http://[::1]:{port}/"
+        assert url_of(six, listener, None, tls=False) == f"http://[::1]:{port}/"
         everywhere = Address("0.0.0.0", 0)
-        assert _url(everywhere, listener, None, tls=False).startswith(f"http://{gethostname()}:")
+        assert url_of(everywhere, listener, None, tls=False).startswith(f"http://{gethostname()}:")

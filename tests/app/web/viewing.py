@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,10 +19,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from framewire.app.web.access import Access, Gate
+from framewire.app.web.access import Access
 from framewire.app.web.hub import Hub
-from framewire.app.web.server import make_app
-from framewire.app.web.serving import Server, listen_for_viewers
+from framewire.app.web.running import Running
+from framewire.app.web.serving import listen_for_viewers
 from framewire.common import jpeg
 from framewire.common.closing import Closing
 from framewire.common.frame import Image, Packet
@@ -160,43 +160,18 @@ class Viewer(Closing):
         cert: Path | None = None,
         key: Path | None = None,
     ) -> None:
-        self._senders, self._warm = senders, warm
-        self._access = access or Access()
-        self._tls = cert, key
-        self._listener = listen_for_viewers(Address("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self.host = f"127.0.0.1:{self.port}"
-        self.hub: Hub
-        self._server: Server
-        self._loop: asyncio.AbstractEventLoop
-        self._ready = threading.Event()
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="viewer")
-        self._thread.start()
-        assert self._ready.wait(DEADLINE_S)
-        if self._error is not None:
-            raise self._error
+        with ExitStack() as stack:
+            listener = stack.enter_context(listen_for_viewers(Address("127.0.0.1", 0)))
+            self.port: int = listener.getsockname()[1]
+            self.host = f"127.0.0.1:{self.port}"
+            receiver = stack.enter_context(Receiver(*senders, topics=None, keep="newest"))
+            access = access or Access()
+            self._running = Running(receiver, listener, access, cert=cert, key=key, warm=warm)
+            self._stack = stack.pop_all()
 
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001 - handed to the test
-            self._error = error
-        finally:
-            self._listener.close()
-            self._ready.set()
-
-    async def _serve(self) -> None:
-        cert, key = self._tls
-        with (
-            Receiver(*self._senders, topics=None, keep="newest") as receiver,
-            Hub(receiver, warm=self._warm) as hub,
-        ):
-            gate = Gate(make_app(hub), self._access, secure=cert is not None)
-            self.hub, self._server = hub, Server(gate, cert=cert, key=key)
-            self._loop = asyncio.get_running_loop()
-            self._ready.set()
-            await self._server.serve([self._listener])
+    @property
+    def hub(self) -> Hub:
+        return self._running.hub
 
     def ask(self, question: Callable[[Hub], T]) -> T:
         """What the hub says, asked in its own event loop."""
@@ -204,7 +179,7 @@ class Viewer(Closing):
         async def answer() -> T:
             return question(self.hub)
 
-        return asyncio.run_coroutine_threadsafe(answer(), self._loop).result(DEADLINE_S)
+        return asyncio.run_coroutine_threadsafe(answer(), self._running.loop).result(DEADLINE_S)
 
     @property
     def viewers(self) -> int:
@@ -216,31 +191,23 @@ class Viewer(Closing):
         return self.ask(
             lambda _: max(
                 each.transport.get_write_buffer_size()
-                for each in self._server.server_state.connections
+                for each in self._running.server.server_state.connections
             )
         )
 
     @property
     def connections(self) -> int:
-        return self.ask(lambda _: len(self._server.server_state.connections))
+        return self.ask(lambda _: len(self._running.server.server_state.connections))
 
     def stop(self) -> None:
-        """As the command does it when it is asked to end."""
-
-        def end() -> None:
-            self._server.should_exit = True
-            self.hub.close()
-
-        with suppress(RuntimeError):  # the loop is closed: it ended already
-            self._loop.call_soon_threadsafe(end)
+        """Ask it to end, without waiting for it."""
+        threading.Thread(target=self._running.close, name="viewer").start()
 
     def close(self) -> None:
         """Stop, and wait for it. May be called again."""
-        self.stop()
-        self._thread.join(DEADLINE_S)
-        assert not self._thread.is_alive(), "the viewer does not end"
-        if self._error is not None:
-            raise self._error
+        with self._stack:
+            self._running.close()
+        self._running.check()
 
 
 # -- those who ask by HTTP ------------------------------------------------------------------------

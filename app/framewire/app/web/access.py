@@ -5,6 +5,7 @@ import hmac
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Self
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from framewire.common.errors import UsageError
+from framewire.common.listening import Address
 
 __all__ = ["Access", "Gate"]
 
@@ -66,6 +68,12 @@ class Access:
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise UsageError(f"{origin!r} is no site's origin: it is as in https://example.org")
+
+    @classmethod
+    def at(cls, address: Address, token: str | None = None, origins: Collection[str] = ()) -> Self:
+        """As it should be for a server that listens at `address`."""
+        names = {"localhost", "127.0.0.1", "::1", address.host} if address.local else ()
+        return cls(token, names, origins)
 
     def knows(self, host: str) -> bool:
         """Whether a Host header names this server."""

@@ -1,6 +1,5 @@
 """`web`: cameras in a browser."""
 
-import asyncio
 import secrets
 import socket
 from pathlib import Path
@@ -8,10 +7,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from framewire.app.web.access import Access, Gate
-from framewire.app.web.hub import Hub
-from framewire.app.web.server import make_app
-from framewire.app.web.serving import Server, listen_for_viewers
+from framewire.app.web.access import Access
+from framewire.app.web.running import Running
+from framewire.app.web.serving import listen_for_viewers
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address, parse_address
 from framewire.common.options import (
@@ -26,9 +24,10 @@ from framewire.common.options import (
 from framewire.common.terminal import EXIT_DONE, Stopper, print_json, set_up_logging
 from framewire.receiver import Receiver
 
-__all__ = ["web"]
+__all__ = ["url_of", "web"]
 
 _TOKEN_BYTES = 16
+_LOOK_S = 0.2
 
 
 def web(
@@ -71,53 +70,29 @@ def web(
     address = parse_address(listen)
     if token is None and not address.local:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
-    names = {"localhost", "127.0.0.1", "::1", address.host} if address.local else ()
-    access = Access(token, hosts=names, origins=allow_origin or ())
+    access = Access.at(address, token, allow_origin or ())
     with (
         listen_for_viewers(address) as listener,
         Receiver(
             *endpoints, bind=bind or (), topics=None, keep="newest", insecure=insecure
         ) as receiver,
+        Running(receiver, listener, access, cert=tls_cert, key=tls_key, warm=keep_warm) as viewer,
+        Stopper(duration=duration) as stop,
     ):
-        url = _url(address, listener, token, tls=tls_cert is not None)
-        serving = _serve(
-            receiver, listener, access, (tls_cert, tls_key), url, duration, keep_warm, json
-        )
-        asyncio.run(serving)
+        url = url_of(address, listener, token, tls=tls_cert is not None)
+        if json:
+            print_json(event="ready", url=url)
+        else:
+            print(f"cameras are at {url}", flush=True)
+        while not stop.wait(_LOOK_S):
+            viewer.check()
     return EXIT_DONE
 
 
-def _url(address: Address, listener: socket.socket, token: str | None, *, tls: bool) -> str:
+def url_of(
+    address: Address, listener: socket.socket, token: str | None = None, *, tls: bool = False
+) -> str:
+    """What to open in a browser, with the port that the system chose."""
     host = socket.gethostname() if address.everywhere else address.host
     place = Address(host, listener.getsockname()[1])
     return f"{'https' if tls else 'http'}://{place}/{f'?token={token}' if token else ''}"
-
-
-async def _serve(
-    receiver: Receiver,
-    listener: socket.socket,
-    access: Access,
-    tls: tuple[Path | None, Path | None],
-    url: str,
-    duration: float | None,
-    keep_warm: bool,
-    json: bool,
-) -> None:
-    with Hub(receiver, warm=keep_warm) as hub:
-        app = Gate(make_app(hub), access, secure=tls[0] is not None)
-        server = Server(app, cert=tls[0], key=tls[1])
-        loop = asyncio.get_running_loop()
-
-        def stop() -> None:
-            server.should_exit = True
-            hub.close()
-
-        def ask_to_stop() -> None:  # in a thread of its own
-            loop.call_soon_threadsafe(stop)
-
-        with Stopper(ask_to_stop, duration=duration):
-            if json:
-                print_json(event="ready", url=url)
-            else:
-                print(f"cameras are at {url}", flush=True)
-            await server.serve([listener])

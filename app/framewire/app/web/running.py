@@ -1,0 +1,83 @@
+"""The web viewer at work: a receiver's packets, served in a thread of its own."""
+
+import asyncio
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from framewire.app.web.access import Access, Gate
+from framewire.app.web.hub import Hub
+from framewire.app.web.server import make_app
+from framewire.app.web.serving import Server
+from framewire.common.closing import Closing
+from framewire.receiver import Receiver
+
+__all__ = ["Running"]
+
+_JOIN_S = 5.0
+
+
+class Running(Closing):
+    """Serves what `receiver` takes, at `listener`, until `close`.
+
+    `receiver` was made with ``topics=None`` and ``keep="newest"`` and is closed here; `listener`,
+    which came from `listen_for_viewers`, is not. `cert` and `key` (PEM) make it https. With `warm`,
+    all is taken all the time. Raises `UsageError` if the certificate does not work.
+    """
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        listener: socket.socket,
+        access: Access,
+        *,
+        cert: Path | None = None,
+        key: Path | None = None,
+        warm: bool = False,
+    ) -> None:
+        self._receiver, self._listener = receiver, listener
+        self._access, self._tls, self._warm = access, (cert, key), warm
+        self.hub: Hub
+        """Of the server's own event loop."""
+        self.loop: asyncio.AbstractEventLoop
+        self.server: Server
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="framewire-web", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+        self.check()
+
+    def check(self) -> None:
+        """Raise what ended it, if something did."""
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - the top of this thread; `check` raises it
+            self._error = error
+        finally:
+            self._receiver.close()
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        cert, key = self._tls
+        with Hub(self._receiver, warm=self._warm) as hub:
+            gate = Gate(make_app(hub), self._access, secure=cert is not None)
+            self.hub, self.server = hub, Server(gate, cert=cert, key=key)
+            self.loop = asyncio.get_running_loop()
+            self._ready.set()
+            await self.server.serve([self._listener])
+
+    def _end(self) -> None:
+        self.server.should_exit = True
+        self.hub.close()
+
+    def close(self) -> None:
+        """Let viewers go, and stop. May be called again."""
+        with suppress(RuntimeError, AttributeError):  # it has ended, or never began
+            self.loop.call_soon_threadsafe(self._end)
+        self._thread.join(_JOIN_S)
