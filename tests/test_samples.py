@@ -144,6 +144,19 @@ def test_ask(framewire_at: str) -> None:
     assert all("(240, 320, 3)" in line for line in lines)
 
 
+def test_watch_web(chart: Command) -> None:
+    with commands() as start:
+        web = start("web", chart.endpoint(), "--listen", "127.0.0.1:0", "--json")
+        address = web.event("ready")["url"].replace("http", "ws")
+        with sample("watch_web.py", f"{address}ws/pattern", "5") as process:
+            out, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    lines = [line.split() for line in out.splitlines()]
+    assert [line[0] for line in lines] == ["pattern"] * 5
+    numbers = [int(line[1]) for line in lines]
+    assert numbers == sorted(set(numbers))
+
+
 def test_worker_and_collect() -> None:
     work, results = (f"push-pull+tcp://127.0.0.1:{free_port()}" for _ in range(2))
     with (
