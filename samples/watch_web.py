@@ -10,7 +10,7 @@ from websockets.sync.client import connect
 def main(address: str = "ws://127.0.0.1:8080/ws/pattern", count: str = "100") -> None:
     with connect(address, compression=None, max_size=None) as camera:
         for _ in range(int(count)):
-            message = camera.recv()
+            message = camera.recv(decode=False)
             size = int.from_bytes(message[:4], "big")
             header, jpeg = json.loads(message[4 : 4 + size]), message[4 + size :]
             print(
