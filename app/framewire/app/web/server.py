@@ -16,10 +16,12 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from framewire.app.metrics import WebFigures
 from framewire.app.web.hub import STALE_S, Hub, Look, Stream
 from framewire.common import __version__
 from framewire.common.clock import wall_ns
 from framewire.common.errors import Closed, TopicError
+from framewire.common.exposition import Exposition
 from framewire.common.frame import Packet
 from framewire.common.topic import check_topic
 
@@ -45,11 +47,13 @@ def make_app(hub: Hub) -> Starlette:
             Route("/snapshot/{topic:path}", snapshot),
             Route("/api/streams", streams),
             Route("/healthz", health),
+            Route("/metrics", metrics),
         ],
         exception_handlers={HTTPException: _plain},
     )
     app.router.redirect_slashes = False  # that would lead out of a proxy's path
     app.state.hub = hub
+    app.state.exposition = Exposition("web", WebFigures(hub))
     return app
 
 
@@ -199,6 +203,13 @@ def _illness(stream: Stream) -> str:
     if stream.state != "live":
         return f"{stream.topic}: {stream.state}{f', {stream.reason}' if stream.reason else ''}"
     return ""
+
+
+async def metrics(request: Request) -> Response:
+    """Figures for Prometheus, of what is looked at: nothing is taken for them."""
+    exposition: Exposition = request.app.state.exposition
+    content_type, text = exposition.render(request.headers.get("accept", ""))
+    return Response(text, media_type=content_type)
 
 
 # -- what they share ------------------------------------------------------------------------------
