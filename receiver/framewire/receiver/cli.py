@@ -128,6 +128,12 @@ def record(
             stack, endpoints, bind, topic, insecure=insecure, keep="all", credits=credits
         )
         sink = open_sink(format, out, overwrite=overwrite)
+        stack.callback(sink.close)
+        figures = RecorderFigures(receiver, sink, out)
+        told = stack.enter_context(
+            monitored(metrics, "record", figures, insecure=insecure, json=json)
+        )
+        _say_where(receiver, told, json)
 
         def write(packet: "Packet") -> None:
             nonlocal frames
@@ -135,12 +141,7 @@ def record(
             frames += 1
 
         try:
-            figures = RecorderFigures(receiver, sink, out)
-            with (
-                closing(sink),
-                monitored(metrics, "record", figures, insecure=insecure, json=json) as told,
-            ):
-                _say_where(receiver, told, json)
+            with closing(sink):
                 watch(receiver, count=count, duration=duration, json=json, take=write)
         finally:  # also when the disk failed: what was lost until then is told
             print_summary(receiver.stats, json, recorded=frames, out=str(out))
