@@ -53,7 +53,7 @@ def serve() -> Iterator[Serve]:
             return stack.enter_context(MetricsServer(LOCAL, Exposition("test", collect)))
 
         yield start
-    assert threads() == []
+    until(lambda: threads() == [])
 
 
 # -- the text -------------------------------------------------------------------------------------
@@ -254,8 +254,8 @@ def test_addresses_of_other_machines_are_refused() -> None:
     with MetricsServer(Address("0.0.0.0", 0), teller, insecure=True) as server:
         assert server.url.startswith(f"http://{socket.gethostname()}:")
         port = server.url.rpartition(":")[2]
-        assert ask(f"http://127.0.0.1:{port}").status == 200
-    assert threads() == []
+        assert ask(f"http://127.0.0.1:{port}", path="/metrics").status == 200
+    until(lambda: threads() == [])
 
 
 def test_a_port_in_use(serve: Serve) -> None:

@@ -59,7 +59,7 @@ def test_a_topic_that_falls_silent_is_stale(framewire: Start) -> None:
 
 def test_a_replay_has_them_too(framewire: Start) -> None:
     clip = Path(__file__).parents[2] / "samples" / "clips" / "yard.mkv"
-    sender = framewire("replay", str(clip), "--loop", *BIND, *SERVE)
+    sender = framewire("replay", str(clip), "--topic", "yard", "--loop", *BIND, *SERVE)
     _, url = started(sender)
     until(lambda: scrape(url).has("framewire_captured_frames_total", topic="yard"))
 

@@ -129,25 +129,25 @@ class _Server(socketserver.TCPServer):
         self.socket = listener
         self.exposition = exposition
         self.port: int = listener.getsockname()[1]
-        self._since_ns: dict[socket.socket, int] = {}  # oldest first
+        self._visits: dict[socket.socket, tuple[int, threading.Thread]] = {}  # oldest first
         self._fewer = threading.Condition()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, for which the oldest makes room if need be."""
-        with self._fewer:
-            if len(self._since_ns) >= _MOST_AT_ONCE:
-                _hang_up(next(iter(self._since_ns)))
-            has_room = self._fewer.wait_for(lambda: len(self._since_ns) < _MOST_AT_ONCE, _TICK_S)
-            if has_room:
-                self._since_ns[request] = monotonic_ns()
-        if not has_room:  # all of them are busy, and not with the network
-            return self.shutdown_request(request)
-        threading.Thread(
+        thread = threading.Thread(
             target=self._answer,
             args=(request, client_address),
             name="framewire-metrics-answer",
             daemon=True,
-        ).start()
+        )
+        with self._fewer:
+            if len(self._visits) >= _MOST_AT_ONCE:
+                _hang_up(next(iter(self._visits)))
+            if self._fewer.wait_for(lambda: len(self._visits) < _MOST_AT_ONCE, _TICK_S):
+                thread.start()  # it cannot end before we let go of the lock
+                self._visits[request] = monotonic_ns(), thread
+                return
+        self.shutdown_request(request)  # all of them are busy, and not with the network
 
     def _answer(self, request: socket.socket, client_address: Any) -> None:
         try:
@@ -155,16 +155,16 @@ class _Server(socketserver.TCPServer):
         except OSError:
             pass  # the other end is gone, or we hung up
         finally:
-            with self._fewer:
-                del self._since_ns[request]
-                self._fewer.notify_all()
             self.shutdown_request(request)
+            with self._fewer:
+                del self._visits[request]
+                self._fewer.notify_all()
 
     def service_actions(self) -> None:
         """Called several times a second: hang up on those who take too long."""
         due_ns = monotonic_ns() - _PATIENCE_NS
         with self._fewer:
-            for request, since_ns in self._since_ns.items():
+            for request, (since_ns, _) in self._visits.items():
                 if since_ns < due_ns:
                     _hang_up(request)
 
@@ -172,9 +172,12 @@ class _Server(socketserver.TCPServer):
         """Hang up on all, and wait for their threads."""
         self.server_close()
         with self._fewer:
-            for request in self._since_ns:
-                _hang_up(request)
-            self._fewer.wait_for(lambda: not self._since_ns, _JOIN_S)
+            visits = dict(self._visits)
+        for request in visits:
+            _hang_up(request)
+        end_ns = monotonic_ns() + round(_JOIN_S * NS)
+        for _, thread in visits.values():
+            thread.join(max(0.0, (end_ns - monotonic_ns()) / NS))
 
 
 def _hang_up(request: socket.socket) -> None:
