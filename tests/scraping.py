@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from framewire.common.exposition import Exposition
+from framewire.common.exposition import render
 from framewire.common.metrics import Family
 
 DEADLINE_S = 20.0
@@ -44,9 +44,8 @@ def read(text: str, *, openmetrics: bool = False) -> Scrape:
 def told(families: Iterable[Family]) -> Scrape:
     """What Prometheus understands of `families`: the same in both of its formats."""
     fixed = list(families)
-    exposition = Exposition("test", lambda: fixed)
-    plain = read(exposition.render("")[1].decode())
-    other = read(exposition.render(OPENMETRICS)[1].decode(), openmetrics=True)
+    plain = read(render("test", fixed)[1].decode())
+    other = read(render("test", fixed, OPENMETRICS)[1].decode(), openmetrics=True)
     ours = {key: value for key, value in plain.values.items() if key[0].startswith("framewire_")}
     assert ours.items() <= other.values.items()
     return plain

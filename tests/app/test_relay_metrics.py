@@ -24,6 +24,7 @@ def test_both_sides_and_what_was_refused() -> None:
         for _ in range(3):
             sender.send(IMAGE)
             receiver.read_packet()
+        until(lambda: relay.stats[1].sent == 3)
         families = list(RelayFigures(relay)())
     seen = told(families)
     assert seen("framewire_frames_total", topic="yard") == 3

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
+from prometheus_client import REGISTRY, Counter
 
 from framewire.common import __version__, exposition
 from framewire.common.clock import NS
 from framewire.common.errors import EndpointError, TransportError
-from framewire.common.exposition import Exposition, MetricsServer
+from framewire.common.exposition import MetricsServer, render
 from framewire.common.listening import Address
 from framewire.common.metrics import Collect, Family, Metric
 from framewire.common.stats import Histogram
@@ -50,7 +51,7 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def start(collect: Collect = figures) -> MetricsServer:
-            return stack.enter_context(MetricsServer(LOCAL, Exposition("test", collect)))
+            return stack.enter_context(MetricsServer(LOCAL, "test", collect))
 
         yield start
     until(lambda: threads() == [])
@@ -79,27 +80,21 @@ def test_a_metric_without_samples_is_named_all_the_same() -> None:
 
 
 def test_the_format_is_what_is_asked_for() -> None:
-    teller = Exposition("test", figures)
-    assert teller.render("")[0].startswith("text/plain; version=0.0.4")
-    kind, text = teller.render(OPENMETRICS)
+    assert render("test", figures())[0].startswith("text/plain; version=0.0.4")
+    kind, text = render("test", figures(), OPENMETRICS)
     assert kind.startswith("application/openmetrics-text; version=1.0.0")
     assert text.endswith(b"# EOF\n")
     assert b"# UNIT framewire_frame_age_seconds seconds\n" in text
     assert b"# UNIT framewire_sent_bytes bytes\n" in text
-    assert teller.render("image/png, \xff;;=")[0].startswith("text/plain")
+    assert render("test", figures(), "image/png, \xff;;=")[0].startswith("text/plain")
 
 
-def test_figures_are_those_of_the_moment() -> None:
-    values = iter([1, 5])
-    teller = Exposition("test", lambda: [Family(FRAMES, [(("yard",), next(values))])])
-    told = [read(teller.render("")[1].decode()) for _ in range(2)]
-    assert [each("framewire_frames_total", topic="yard") for each in told] == [1, 5]
-
-
-def test_two_processes_in_one_do_not_meet() -> None:
-    text = [Exposition(name, figures).render("")[1] for name in ("one", "two")]
-    assert b'command="one"' in text[0]
-    assert b'command="two"' in text[1]
+def test_what_a_program_counts_for_itself_is_its_own() -> None:
+    counter = Counter("framewire_test_of_a_program", "Its own")  # in the global registry
+    try:
+        assert b"of_a_program" not in render("test", figures())[1]
+    finally:
+        REGISTRY.unregister(counter)
 
 
 # -- the server -----------------------------------------------------------------------------------
@@ -112,6 +107,12 @@ def test_it_tells_the_figures(serve: Serve) -> None:
     assert answer.headers["Content-Type"].startswith("application/openmetrics-text")
     assert read(answer.body.decode(), openmetrics=True)("framewire_disk_free_bytes") == 1.5
     assert ask(server.url, path="/metrics?name[]=up").status == 200
+
+
+def test_figures_are_those_of_the_moment(serve: Serve) -> None:
+    values = iter([1, 5])
+    url = serve(lambda: [Family(FREE, [((), next(values))])]).url
+    assert [scrape(url)("framewire_disk_free_bytes") for _ in range(2)] == [1, 5]
 
 
 def test_who_asks_for_the_head_gets_no_body(serve: Serve) -> None:
@@ -247,11 +248,10 @@ def test_closing_hangs_up_and_frees_the_port(serve: Serve) -> None:
 
 
 def test_addresses_of_other_machines_are_refused() -> None:
-    teller = Exposition("test", figures)
     for host in ("0.0.0.0", "::", "192.0.2.1", "lab-pi"):
         with pytest.raises(EndpointError, match=r"use 127\.0\.0\.1:9100, or allow .* --insecure"):
-            MetricsServer(Address(host, 9100), teller)
-    with MetricsServer(Address("0.0.0.0", 0), teller, insecure=True) as server:
+            MetricsServer(Address(host, 9100), "test", figures)
+    with MetricsServer(Address("0.0.0.0", 0), "test", figures, insecure=True) as server:
         assert server.url.startswith(f"http://{socket.gethostname()}:")
         port = server.url.rpartition(":")[2]
         assert ask(f"http://127.0.0.1:{port}", path="/metrics").status == 200
@@ -261,13 +261,13 @@ def test_addresses_of_other_machines_are_refused() -> None:
 def test_a_port_in_use(serve: Serve) -> None:
     port = int(serve().url.split(":")[2].partition("/")[0])
     with pytest.raises(TransportError, match="another program has that port"):
-        MetricsServer(Address("127.0.0.1", port), Exposition("test", figures))
+        MetricsServer(Address("127.0.0.1", port), "test", figures)
     assert len(threads()) == 1
 
 
 def test_ipv6() -> None:
     with suppress(TransportError):  # where there is none
-        server = MetricsServer(Address("::1", 0), Exposition("test", figures))
+        server = MetricsServer(Address("::1", 0), "test", figures)
         with server:
             assert server.url.startswith("http://[::1]:")
             assert ask(server.url).status == 200

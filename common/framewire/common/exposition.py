@@ -8,7 +8,7 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from prometheus_client import CollectorRegistry, ProcessCollector, core
+from prometheus_client import ProcessCollector, core
 from prometheus_client.exposition import choose_encoder
 
 from framewire.common import __version__
@@ -19,47 +19,46 @@ from framewire.common.listening import Address, listen
 from framewire.common.metrics import Collect, Family, Metric, Value
 from framewire.common.stats import Distribution
 
-__all__ = ["BUILD", "Exposition", "MetricsServer"]
+__all__ = ["BUILD", "MetricsServer", "render"]
 
 BUILD = Metric(
     "framewire_build_info", "gauge", "1; which version and which command", ("version", "command")
 )
 
+_PROCESS = ProcessCollector(registry=None)
 _PATH = "/metrics"
 _MOST_AT_ONCE = 8  # connections, each with a thread; Prometheus needs one
 _PATIENCE_NS = 10 * NS
 """How long a connection may take in all; Prometheus itself gives up after 10 s by default."""
 _TICK_S = 0.2
+_ROOM_S = 1.0
+"""How long a thread may take to notice that we hung up."""
 _JOIN_S = 2.0
 
 
 # -- the text -------------------------------------------------------------------------------------
 
 
-class Exposition:
-    """The figures of a process as text, in the format that is asked for. Any thread may use it.
+def render(command: str, families: Iterable[Family], accept: str = "") -> tuple[str, bytes]:
+    """The content type and the text of `families`, as an ``Accept`` header asks for it.
 
-    `collect` is called by one thread at a time. To that are added which `command` it is, and what the system tells of the process (Linux).
+    To them are added which `command` it is, and what the system tells of the process (Linux).
     """
+    encode, content_type = choose_encoder(accept)
+    # Nothing of the global registry: that is the program's in which framewire may run.
+    return content_type, encode(_Moment(command, families))
 
-    def __init__(self, command: str, collect: Collect) -> None:
-        self._command, self._collect = command, collect
-        self._one = threading.Lock()
-        self._registry = CollectorRegistry()  # not the global one: others may use that
-        self._registry.register(self)
-        ProcessCollector(registry=self._registry)
 
-    def render(self, accept: str) -> tuple[str, bytes]:
-        """The content type and the text, for an ``Accept`` header (empty if there is none)."""
-        encode, content_type = choose_encoder(accept)
-        with self._one:
-            return content_type, encode(self._registry)
+class _Moment:
+    """Families as what prometheus_client collects from."""
+
+    def __init__(self, command: str, families: Iterable[Family]) -> None:
+        self._command, self._families = command, families
 
     def collect(self) -> Iterator[core.Metric]:
-        """What prometheus_client calls to know all of it."""
         yield _written(Family(BUILD, [((__version__, self._command), 1)]))
-        for family in self._collect():
-            yield _written(family)
+        yield from map(_written, self._families)
+        yield from _PROCESS.collect()
 
 
 def _written(family: Family) -> core.Metric:
@@ -88,18 +87,22 @@ def _fields(value: Value) -> Iterable[Any]:
 class MetricsServer(Closing):
     """Answers ``GET /metrics`` at `address` until `close`, in threads of its own.
 
+    `collect` gives the figures of `command`; it is called by one thread at a time.
+
     Who asks for nothing holds nothing up: of eight connections the oldest goes when a ninth comes,
     and none lasts longer than 10 s. An address that other machines can reach is refused, with
     `EndpointError`, unless `insecure`. `TransportError` says why one cannot listen there.
     """
 
-    def __init__(self, address: Address, exposition: Exposition, *, insecure: bool = False) -> None:
+    def __init__(
+        self, address: Address, command: str, collect: Collect, *, insecure: bool = False
+    ) -> None:
         if not address.local and not insecure:
             raise EndpointError(
                 f"refusing to show metrics at {address}: anyone who reaches this machine could read "
                 f"them; use 127.0.0.1:{address.port}, or allow anyone with --insecure"
             )
-        self._server = _Server(listen(address), exposition)
+        self._server = _Server(listen(address), command, collect)
         host = socket.gethostname() if address.everywhere else address.host
         self.url = f"http://{Address(host, self._server.port)}{_PATH}"
         """Where the figures are, with the port that the system chose where 0 was asked for."""
@@ -122,15 +125,22 @@ class MetricsServer(Closing):
 class _Server(socketserver.TCPServer):
     """A thread for each of a few connections; those that come in are never kept waiting."""
 
-    def __init__(self, listener: socket.socket, exposition: Exposition) -> None:
+    def __init__(self, listener: socket.socket, command: str, collect: Collect) -> None:
         super().__init__(listener.getsockname(), _Handler, bind_and_activate=False)
         self.socket.close()  # the one that was made for us
         listener.settimeout(_TICK_S)  # who connects may be gone before we look
         self.socket = listener
-        self.exposition = exposition
+        self._command, self._collect = command, collect
+        self._one = threading.Lock()
         self.port: int = listener.getsockname()[1]
         self._visits: dict[socket.socket, tuple[int, threading.Thread]] = {}  # oldest first
         self._fewer = threading.Condition()
+
+    def render(self, accept: str) -> tuple[str, bytes]:
+        """The figures as they are now."""
+        with self._one:
+            families = list(self._collect())
+        return render(self._command, families, accept)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own, for which the oldest makes room if need be."""
@@ -143,7 +153,7 @@ class _Server(socketserver.TCPServer):
         with self._fewer:
             if len(self._visits) >= _MOST_AT_ONCE:
                 _hang_up(next(iter(self._visits)))
-            if self._fewer.wait_for(lambda: len(self._visits) < _MOST_AT_ONCE, _TICK_S):
+            if self._fewer.wait_for(lambda: len(self._visits) < _MOST_AT_ONCE, _ROOM_S):
                 thread.start()  # it cannot end before we let go of the lock
                 self._visits[request] = monotonic_ns(), thread
                 return
@@ -200,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _tell(self, *, with_body: bool) -> None:
         if self.path.partition("?")[0] != _PATH:
             return self._send(404, "text/plain; charset=utf-8", b"look at /metrics\n", with_body)
-        content_type, text = self.server.exposition.render(self.headers.get("Accept", ""))
+        content_type, text = self.server.render(self.headers.get("Accept", ""))
         self._send(200, content_type, text, with_body)
 
     def _send(self, code: int, content_type: str, body: bytes, with_body: bool) -> None:

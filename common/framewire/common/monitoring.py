@@ -22,10 +22,9 @@ def monitored(
     if at is None:
         yield {}
         return
-    from framewire.common.exposition import Exposition, MetricsServer  # who asks for it pays for it
+    from framewire.common.exposition import MetricsServer  # who asks for it pays for it
 
-    exposition = Exposition(command, collect)
-    with MetricsServer(parse_address(at), exposition, insecure=insecure) as server:
+    with MetricsServer(parse_address(at), command, collect, insecure=insecure) as server:
         if not json:
             print(f"framewire: metrics are at {server.url}", file=sys.stderr, flush=True)
         yield {"metrics": server.url}

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
@@ -21,7 +22,7 @@ from framewire.app.web.hub import STALE_S, Hub, Look, Stream
 from framewire.common import __version__
 from framewire.common.clock import wall_ns
 from framewire.common.errors import Closed, TopicError
-from framewire.common.exposition import Exposition
+from framewire.common.exposition import render
 from framewire.common.frame import Packet
 from framewire.common.topic import check_topic
 
@@ -53,7 +54,7 @@ def make_app(hub: Hub) -> Starlette:
     )
     app.router.redirect_slashes = False  # that would lead out of a proxy's path
     app.state.hub = hub
-    app.state.exposition = Exposition("web", WebFigures(hub))
+    app.state.figures = WebFigures(hub)
     return app
 
 
@@ -207,8 +208,10 @@ def _illness(stream: Stream) -> str:
 
 async def metrics(request: Request) -> Response:
     """Figures for Prometheus, of what is looked at: nothing is taken for them."""
-    exposition: Exposition = request.app.state.exposition
-    content_type, text = exposition.render(request.headers.get("accept", ""))
+    figures: WebFigures = request.app.state.figures
+    families, accept = list(figures()), request.headers.get("accept", "")
+    # Of a thousand topics it takes half a second to write: viewers need not wait for that.
+    content_type, text = await run_in_threadpool(render, "web", families, accept)
     return Response(text, media_type=content_type)
 
 
