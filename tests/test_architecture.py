@@ -22,16 +22,18 @@ ONLY_IN = {
     "cv2": "common/framewire/common/opencv.py",
     "time": "common/framewire/common/clock.py",
     "simplejpeg": "common/framewire/common/turbo.py",
+    "prometheus_client": "common/framewire/common/exposition.py",
 }
 _COMMON, _SENDER, _LINKS = (
     "common/framewire/common", "sender/framewire/sender", "receiver/framewire/receiver/links",
 )  # fmt: skip
 PURE = (
     *(f"{_COMMON}/{name}.py" for name in (
-        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level", "request",
+        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level", "metrics",
+        "request",
         "stats", "testchart", "timeline", "topic", "wire",
     )),
-    *(f"{_SENDER}/{name}.py" for name in ("account", "history", "pacing", "sequence")),
+    *(f"{_SENDER}/{name}.py" for name in ("account", "history", "metrics", "pacing", "sequence")),
     *(f"{_LINKS}/{name}.py" for name in (
         "conversation", "path", "rate_control", "steering", "watch",
     )),

@@ -14,7 +14,7 @@ from framewire.app import main
 from framewire.common import __version__
 from framewire.common.errors import FramewireError, UsageError
 
-HEAVY = ("cv2", "av", "zmq", "numpy", "simplejpeg", "msgspec")
+HEAVY = ("cv2", "av", "zmq", "numpy", "simplejpeg", "msgspec", "prometheus_client")
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framewire.common.clock import NS
-from framewire.common.stats import Patience, Quantiles, Rate, Throttle
+from framewire.common.stats import Distribution, Histogram, Patience, Quantiles, Rate, Throttle
 
 steps = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1000)), max_size=30)
 
@@ -132,3 +132,40 @@ def test_what_took_no_time_buys_no_patience() -> None:
     patience.spend(60)
     patience.spend(-60)
     assert patience.left_ns(0) == 40
+
+
+# -- histograms -----------------------------------------------------------------------------------
+
+
+@given(
+    st.lists(st.floats(0, 20), max_size=50),
+    st.lists(st.floats(0.001, 10), max_size=8, unique=True).map(sorted),
+)
+def test_a_histogram_counts_what_lies_up_to_each_bound(
+    values: list[float], bounds: list[float]
+) -> None:
+    histogram = Histogram(bounds)
+    for value in [*values, *bounds]:
+        histogram.add(value)
+    seen, everything = histogram.snapshot(), [*values, *bounds]
+    below = [sum(value <= bound for value in everything) for bound in bounds]
+    assert seen.cumulative == (*below, len(everything))
+    assert seen.count == sum(seen.counts) == len(everything)
+    assert seen.bounds == tuple(bounds)
+    assert seen.sum == pytest.approx(sum(everything))
+
+
+def test_a_snapshot_of_a_histogram_stays_as_it_is() -> None:
+    histogram = Histogram([1])
+    before = histogram.snapshot()
+    histogram.add(0.5)
+    assert (before.counts, before.sum) == ((0, 0), 0)
+    assert histogram.snapshot().counts == (1, 0)
+    assert Distribution().cumulative == (0,)
+
+
+def test_less_than_nothing_makes_no_sum_fall() -> None:
+    histogram = Histogram([1])
+    histogram.add(0.5)
+    histogram.add(-3)
+    assert histogram.snapshot() == Distribution((1,), (2, 0), 0.5)

@@ -9,11 +9,22 @@ import msgspec
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from framewire.app.metrics import RelayFigures
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
 from framewire.common.errors import ReceiveTimeout, UsageError
 from framewire.common.frame import MAX_HOPS, Packet, Status
-from framewire.common.options import BindTo, ConnectTo, Duration, Insecure, Json, Topics, Verbose
+from framewire.common.monitoring import monitored
+from framewire.common.options import (
+    BindTo,
+    ConnectTo,
+    Duration,
+    Insecure,
+    Json,
+    Metrics,
+    Topics,
+    Verbose,
+)
 from framewire.common.stats import Throttle
 from framewire.common.terminal import EXIT_DONE, LiveLine, Stopper, print_json, set_up_logging
 from framewire.common.topic import check_topic, wire_topic
@@ -181,6 +192,7 @@ def relay(
     topic: Topics = None,
     queue: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1024))] = None,
     duration: Duration = None,
+    metrics: Metrics = None,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -206,7 +218,9 @@ def relay(
         queue=queue,
         insecure=insecure,
     ) as running:
-        _watch(running, duration, json=json)
+        figures = RelayFigures(running)
+        with monitored(metrics, "relay", figures, insecure=insecure, json=json) as told:
+            _watch(running, duration, json=json, told=told)
         received, sent = running.stats
     if json:
         print_json(
@@ -225,7 +239,7 @@ def relay(
     return EXIT_DONE
 
 
-def _watch(running: Relay, duration: float | None, *, json: bool) -> None:
+def _watch(running: Relay, duration: float | None, *, json: bool, told: dict[str, str]) -> None:
     """Show figures until the time is over or a signal comes."""
     addresses = ", ".join(running.endpoints)
 
@@ -236,7 +250,7 @@ def _watch(running: Relay, duration: float | None, *, json: bool) -> None:
     line, second = LiveLine(quiet=json), Throttle()
     with line, Stopper(duration=duration) as stop:
         if json:
-            print_json(event="ready", endpoints=list(running.endpoints))
+            print_json(event="ready", endpoints=list(running.endpoints), **told)
         while not stop.wait(0.1):
             line.update(figures)
             if json and second(monotonic_ns()):

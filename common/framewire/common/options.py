@@ -17,6 +17,7 @@ __all__ = [
     "Insecure",
     "Json",
     "Loop",
+    "Metrics",
     "Quality",
     "Scale",
     "Speed",
@@ -39,6 +40,13 @@ Insecure = Annotated[
 ]
 Json = Annotated[
     Switch, Parameter(help="Print events, figures and the summary as JSON lines on stdout.")
+]
+Metrics = Annotated[
+    str | None,
+    Parameter(
+        help="HOST:PORT at which Prometheus finds the figures, below /metrics; as in 127.0.0.1:9100. "
+        "Port 0 lets the system choose."
+    ),
 ]
 Verbose = Annotated[Switch, Parameter(help="Log more.")]
 

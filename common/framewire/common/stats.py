@@ -1,10 +1,14 @@
 """Instruments for live figures. Pure: the time is an argument. Not thread-safe."""
 
+from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 from framewire.common.clock import NS
 
-__all__ = ["Patience", "Quantiles", "Rate", "Throttle"]
+__all__ = ["Distribution", "Histogram", "Patience", "Quantiles", "Rate", "Throttle"]
 
 
 class Rate:
@@ -50,6 +54,49 @@ class Quantiles:
         if not ordered:
             return tuple(float("nan") for _ in levels)
         return tuple(ordered[round(level * (len(ordered) - 1))] for level in levels)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """A snapshot of a `Histogram`: how many values fell between which bounds."""
+
+    bounds: tuple[float, ...] = ()
+    """Ascending; a value that equals a bound lies below it."""
+    counts: tuple[int, ...] = (0,)
+    """Values up to each bound and above the one before it; the last: above all bounds."""
+    sum: float = 0.0
+    """Of all values."""
+
+    @property
+    def count(self) -> int:
+        """How many values there were."""
+        return sum(self.counts)
+
+    @property
+    def cumulative(self) -> tuple[int, ...]:
+        """How many values there were up to each bound; the last: all."""
+        return tuple(accumulate(self.counts))
+
+
+class Histogram:
+    """Counts values between fixed `bounds`, from the first on: what it says can be added up.
+
+    For durations: less than nothing, as the difference of two machines' clocks may be, counts as
+    nothing, so that the sum never falls.
+    """
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = tuple(bounds)
+        self._counts = [0] * (len(self._bounds) + 1)
+        self._sum = 0.0
+
+    def add(self, value: float) -> None:
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += max(0.0, value)
+
+    def snapshot(self) -> Distribution:
+        """What was counted so far; costs a microsecond."""
+        return Distribution(self._bounds, tuple(self._counts), self._sum)
 
 
 class Patience:

@@ -5,9 +5,13 @@ from dataclasses import dataclass, field
 from framewire.common.clock import NS
 from framewire.common.frame import Packet, State, Status
 from framewire.common.gaps import GapCounter, Missing
-from framewire.common.stats import Quantiles, Rate
+from framewire.common.stats import Distribution, Histogram, Quantiles, Rate
 
-__all__ = ["ReceiverStats", "TopicAccount", "TopicReceived"]
+__all__ = ["AGE_BOUNDS_S", "ReceiverStats", "TopicAccount", "TopicReceived"]
+
+AGE_BOUNDS_S = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Where ages are told apart, seconds: on one machine they are some milliseconds, one frame at 30 fps
+lasts 0.033, what people notice begins at 0.1, and above 10 all is too late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class TopicReceived:
     """Payload bits a second that arrived, over the last two seconds."""
     age_ms: tuple[float, float]
     """Age at hand-over of the last frames, p50 and p95, milliseconds; nan before the first."""
+    ages: Distribution = field(default_factory=Distribution)
+    """Ages at hand-over of all frames, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,7 @@ class TopicAccount:
     """Whether what is missing was not meant for this receiver."""
     rate: Rate = field(default_factory=Rate)
     ages: Quantiles = field(default_factory=Quantiles)
+    all_ages: Histogram = field(default_factory=lambda: Histogram(AGE_BOUNDS_S))
 
     def take(self, packet: Packet, now_ns: int, *, partial: bool = False) -> int | None:
         """Count a packet that arrived; return how many before it are newly missing.
@@ -150,6 +157,12 @@ class TopicAccount:
         self.state, self.reason = status.state, status.reason
         return self.gaps.status(status.sender, status.sequence, marks=marks)
 
+    def deliver(self, age_ms: float) -> None:
+        """The caller got a frame of that age."""
+        self.delivered += 1
+        self.ages.add(age_ms)
+        self.all_ages.add(age_ms / 1000)
+
     def snapshot(self, now_ns: int) -> TopicReceived:
         p50, p95 = self.ages(0.5, 0.95)
         return TopicReceived(
@@ -169,4 +182,5 @@ class TopicAccount:
             fps=self.rate.events(now_ns),
             bits_per_s=8 * self.rate.amount(now_ns),
             age_ms=(p50, p95),
+            ages=self.all_ages.snapshot(),
         )

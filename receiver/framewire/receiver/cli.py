@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from framewire.common.errors import Closed, ReceiveTimeout, UsageError
+from framewire.common.monitoring import monitored
 from framewire.common.options import (
     BindSenders,
     Count,
@@ -16,6 +17,7 @@ from framewire.common.options import (
     Endpoints,
     Insecure,
     Json,
+    Metrics,
     Quality,
     Scale,
     Switch,
@@ -51,6 +53,7 @@ def view(
     credits: Credits = None,
     count: Count = None,
     duration: Duration = None,
+    metrics: Metrics = None,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -64,10 +67,19 @@ def view(
     headless
         Open no window: count, and print figures.
     """
+    from framewire.receiver.metrics import ReceiverFigures
+
     set_up_logging(verbose=verbose)
     with ExitStack() as stack:
         asked = {"quality": quality, "scale": scale, "credits": credits}
         receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
+        figures = ReceiverFigures()
+        told = stack.enter_context(
+            monitored(
+                metrics, "view", lambda: figures(receiver.stats), insecure=insecure, json=json
+            )
+        )
+        _say_where(receiver, told, json)
         if headless:
             watch(receiver, count=count, duration=duration, json=json)
         else:
@@ -87,6 +99,7 @@ def record(
     duration: Duration = None,
     all: Switch = False,
     credits: Credits = None,
+    metrics: Metrics = None,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -105,6 +118,7 @@ def record(
         Every frame is wanted: exit with 3 if one was lost. Over req-rep what was missed is fetched
         from the sender's history.
     """
+    from framewire.receiver.metrics import RecorderFigures
     from framewire.receiver.sinks import open_sink
 
     set_up_logging(verbose=verbose)
@@ -114,6 +128,12 @@ def record(
             stack, endpoints, bind, topic, insecure=insecure, keep="all", credits=credits
         )
         sink = open_sink(format, out, overwrite=overwrite)
+        stack.callback(sink.close)
+        figures = RecorderFigures(receiver, sink, out)
+        told = stack.enter_context(
+            monitored(metrics, "record", figures, insecure=insecure, json=json)
+        )
+        _say_where(receiver, told, json)
 
         def write(packet: "Packet") -> None:
             nonlocal frames
@@ -209,6 +229,12 @@ def stats(
         else:
             show_table(receiver, duration=duration, json=json)
     return EXIT_DONE
+
+
+def _say_where(receiver: "Receiver", told: dict[str, str], json: bool) -> None:
+    """Tell machines where the metrics are, if they are anywhere."""
+    if json and told:
+        print_json(event="ready", endpoints=list(receiver.endpoints), **told)
 
 
 def _check_saved_scale(scale: float | None, endpoints: tuple[str, ...]) -> None:

@@ -339,9 +339,7 @@ class Receiver(Closing):
 
     def _delivered(self, name: str, age_ms: float) -> None:
         with self._lock:
-            topic = self._topics[name]
-            topic.delivered += 1
-            topic.ages.add(age_ms)
+            self._topics[name].deliver(age_ms)
             self._ages.add(age_ms)
 
     # -- the receiving thread -----------------------------------------------------------------

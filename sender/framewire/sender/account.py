@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from framewire.common.frame import Packet, State, Status
+from framewire.common.stats import Distribution
 from framewire.sender.sequence import Sequence
 
 __all__ = ["SenderStats", "TopicAccount", "TopicSent"]
@@ -23,6 +24,8 @@ class TopicSent:
     """Frames that newer ones replaced, in the source or here."""
     unwatched: int
     """Frames that nobody wanted; they are not encoded."""
+    state: State = "live"
+    """What receivers are told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class SenderStats:
     """Encodings; frames that are JPEG already take none."""
     encode_ms: tuple[float, float]
     """Encoding time of the last frames, p50 and p95, milliseconds; nan before the first."""
+    encodings: Distribution = field(default_factory=Distribution)
+    """Encoding times of all frames, seconds."""
 
     @property
     def captured(self) -> int:
@@ -167,4 +172,6 @@ class TopicAccount:
         )
 
     def snapshot(self) -> TopicSent:
-        return TopicSent(self.captured, self.sent, self.sent_bytes, self.dropped, self.unwatched)
+        return TopicSent(
+            self.captured, self.sent, self.sent_bytes, self.dropped, self.unwatched, self.state
+        )

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from framewire.common.amount import parse_bytes
 from framewire.common.errors import Closed, UsageError
+from framewire.common.monitoring import monitored
 from framewire.common.options import (
     BindTo,
     ConnectTo,
@@ -19,6 +20,7 @@ from framewire.common.options import (
     Insecure,
     Json,
     Loop,
+    Metrics,
     Speed,
     Start,
     Switch,
@@ -77,6 +79,7 @@ def send(
     metadata: Annotated[list[str] | None, Parameter(negative="")] = None,
     wait: Wait = 0,
     history: History = None,
+    metrics: Metrics = None,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -104,6 +107,7 @@ def send(
     """
     from framewire.sender import Sender, open_source
     from framewire.sender.encoder import parse_size
+    from framewire.sender.metrics import sent
 
     set_up_logging(verbose=verbose)
     scaled = parse_size(size) if size else None
@@ -125,8 +129,11 @@ def send(
                 insecure=insecure,
             )
         )
+        told = stack.enter_context(
+            monitored(metrics, "send", lambda: sent(sender.stats), insecure=insecure, json=json)
+        )
         untouched = quality is None and not gray and (scaled is None or opened.sized)
-        run = _Run(sender, opened, topic=topic, json=json, wait=wait)
+        run = _Run(sender, opened, topic=topic, json=json, wait=wait, told=told)
         if opened.encoded and untouched:
             run.packets(count, extra)
         else:
@@ -146,6 +153,7 @@ def replay(
     count: Count = None,
     wait: Wait = 0,
     history: History = None,
+    metrics: Metrics = None,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -160,6 +168,7 @@ def replay(
         Another topic than the recorded one.
     """
     from framewire.sender import Sender
+    from framewire.sender.metrics import sent
     from framewire.sender.sources.recording import RecordingSource
     from framewire.sender.sources.source import SourceOptions
 
@@ -179,7 +188,10 @@ def replay(
                 insecure=insecure,
             )
         )
-        run = _Run(sender, opened, topic=topic, json=json, wait=wait)
+        told = stack.enter_context(
+            monitored(metrics, "replay", lambda: sent(sender.stats), insecure=insecure, json=json)
+        )
+        run = _Run(sender, opened, topic=topic, json=json, wait=wait, told=told)
         run.packets(count, {})
     run.summary()
     return 0
@@ -215,12 +227,19 @@ class _Run:
     """One source into one sender, with figures on stderr and a summary on stdout."""
 
     def __init__(
-        self, sender: "Sender", source: "Source", *, topic: str | None, json: bool, wait: int
+        self,
+        sender: "Sender",
+        source: "Source",
+        *,
+        topic: str | None,
+        json: bool,
+        wait: int,
+        told: dict[str, str],
     ) -> None:
         self._sender, self._source = sender, source
         self._topic = topic or source.name
         self._untouched = False
-        self._json, self._wait = json, wait
+        self._json, self._wait, self._told = json, wait, told
 
     def frames(self, count: int | None, metadata: dict[str, Any]) -> None:
         def give(frame: "Frame") -> None:
@@ -246,7 +265,7 @@ class _Run:
         # A frame may wait for workers that never come: closing the sender ends that, too.
         with line, Stopper(self._source.close, self._sender.close) as stop, suppress(Closed):
             if self._json:
-                print_json(event="ready", endpoints=list(self._sender.endpoints))
+                print_json(event="ready", endpoints=list(self._sender.endpoints), **self._told)
             while not self._sender.wait_for_receivers(self._wait, 0.2):
                 line.update(lambda: f"{addresses}: waiting for {self._wait} receiver(s)")
                 if stop.requested:

@@ -5,11 +5,15 @@ from collections.abc import Callable
 
 from framewire.common.clock import NS
 from framewire.common.frame import Packet, State, Status
-from framewire.common.stats import Quantiles
+from framewire.common.stats import Distribution, Histogram, Quantiles
 from framewire.sender.account import TopicAccount, TopicSent
 from framewire.sender.picture import Picture
 
-__all__ = ["Ledger"]
+__all__ = ["ENCODE_BOUNDS_S", "Ledger"]
+
+ENCODE_BOUNDS_S = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.016, 0.033, 0.066, 0.1, 0.25)
+"""Where encoding times are told apart, seconds: 480p takes 0.0005 and 1080p 0.003 on one core; one
+frame at 60 fps lasts 0.016, at 30 fps 0.033."""
 
 _STATUS_NS = NS
 """Between two statuses of a topic."""
@@ -27,6 +31,7 @@ class Ledger:
         self._accounts: dict[str, TopicAccount] = {}
         self._newest: dict[str, Picture] = {}
         self._encode_ms = Quantiles()
+        self._encodings = Histogram(ENCODE_BOUNDS_S)
         self._encoded = 0
 
     # -- frames come in -----------------------------------------------------------------------
@@ -92,6 +97,7 @@ class Ledger:
         with self._lock:
             self._encoded += 1
             self._encode_ms.add(packet.header.encode_us / 1000)
+            self._encodings.add(packet.header.encode_us / 1e6)
 
     def settle(self, packet: Packet) -> None:
         """A frame that somebody wanted has gone where statuses go: they may speak of it."""
@@ -171,3 +177,8 @@ class Ledger:
             topics = {name: account.snapshot() for name, account in self._accounts.items()}
             p50, p95 = self._encode_ms(0.5, 0.95)
             return topics, self._encoded, (p50, p95)
+
+    def encodings(self) -> Distribution:
+        """Encoding times of all frames, seconds."""
+        with self._lock:
+            return self._encodings.snapshot()

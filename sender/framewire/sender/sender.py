@@ -176,7 +176,7 @@ class Sender(Closing):
     def stats(self) -> SenderStats:
         """A snapshot of the figures so far; cheap."""
         topics, encoded, encode_ms = self._ledger.snapshot()
-        return SenderStats(topics, self.receivers, encoded, encode_ms)
+        return SenderStats(topics, self.receivers, encoded, encode_ms, self._ledger.encodings())
 
     def send(
         self,

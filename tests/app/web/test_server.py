@@ -72,7 +72,15 @@ BAD_NAMES = [
     "<script>",
     "a" * 300,
 ]
-PATHS = ["/", "/page/page.js", f"/stream/{TOPIC}", f"/snapshot/{TOPIC}", "/api/streams", "/healthz"]
+PATHS = [
+    "/",
+    "/page/page.js",
+    f"/stream/{TOPIC}",
+    f"/snapshot/{TOPIC}",
+    "/api/streams",
+    "/healthz",
+    "/metrics",
+]
 
 NOWHERE = [
     "/page/../secret.txt",
@@ -127,6 +135,10 @@ ANSWERS = [
     ("/api/streams", "GET", 200),
     ("/api/streams?topic=..", "GET", 404),
     ("/healthz", "GET", 503),
+    ("/metrics", "GET", 200),
+    ("/metrics", "HEAD", 200),
+    ("/metrics", "POST", 405),
+    ("/metrics/", "GET", 404),
     (f"/snapshot/{TOPIC}", "GET", 503),
     ("/snapshot/..", "GET", 404),
     ("/stream/..", "GET", 404),

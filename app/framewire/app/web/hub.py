@@ -13,7 +13,7 @@ from framewire.common.closing import Closing
 from framewire.common.errors import Closed
 from framewire.common.frame import Packet
 from framewire.common.topic import wire_topic
-from framewire.receiver import Receiver, TopicReceived
+from framewire.receiver import Receiver, ReceiverStats, TopicReceived
 
 __all__ = ["STALE_S", "Hub", "Look", "Stream"]
 
@@ -129,9 +129,14 @@ class Hub(Closing):
 
     def streams(self) -> list[Stream]:
         """All topics that were ever seen, by name."""
-        topics = self._receiver.stats.topics
+        return self.report()[1]
+
+    def report(self) -> tuple[ReceiverStats, list[Stream]]:
+        """The receiver's figures, and `streams` of the same moment."""
+        stats = self._receiver.stats
+        topics = stats.topics
         self._judge(topics)
-        return [
+        return stats, [
             Stream(name, *self._states[name], topics[name], self._newest.get(name))
             for name in sorted(topics)
         ]

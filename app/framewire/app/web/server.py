@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
@@ -16,10 +17,12 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from framewire.app.metrics import WebFigures
 from framewire.app.web.hub import STALE_S, Hub, Look, Stream
 from framewire.common import __version__
 from framewire.common.clock import wall_ns
 from framewire.common.errors import Closed, TopicError
+from framewire.common.exposition import render
 from framewire.common.frame import Packet
 from framewire.common.topic import check_topic
 
@@ -45,11 +48,13 @@ def make_app(hub: Hub) -> Starlette:
             Route("/snapshot/{topic:path}", snapshot),
             Route("/api/streams", streams),
             Route("/healthz", health),
+            Route("/metrics", metrics),
         ],
         exception_handlers={HTTPException: _plain},
     )
     app.router.redirect_slashes = False  # that would lead out of a proxy's path
     app.state.hub = hub
+    app.state.figures = WebFigures(hub)
     return app
 
 
@@ -201,6 +206,15 @@ def _illness(stream: Stream) -> str:
     if stream.state != "live":
         return f"{stream.topic}: {stream.state}{f', {stream.reason}' if stream.reason else ''}"
     return ""
+
+
+async def metrics(request: Request) -> Response:
+    """Figures for Prometheus, of what is looked at: nothing is taken for them."""
+    figures: WebFigures = request.app.state.figures
+    families, accept = list(figures()), request.headers.get("accept", "")
+    # Of a thousand topics it takes half a second to write: viewers need not wait for that.
+    content_type, text = await run_in_threadpool(render, "web", families, accept)
+    return Response(text, media_type=content_type)
 
 
 # -- what they share ------------------------------------------------------------------------------

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from framewire.common.errors import SinkError
-from framewire.common.frame import Packet
-from framewire.receiver.sinks.sink import Sink
+from framewire.receiver.sinks.sink import PacketSink, Sink
 
-__all__ = ["SINKS", "Sink", "open_sink"]
+__all__ = ["SINKS", "PacketSink", "Sink", "open_sink"]
 
 
-def _recorder(path: Path, overwrite: bool) -> Sink[Packet]:
+def _recorder(path: Path, overwrite: bool) -> PacketSink:
     from framewire.receiver.sinks.recorder import Recorder
 
     return Recorder(path, overwrite=overwrite)
 
 
-def _images(path: Path, overwrite: bool) -> Sink[Packet]:
+def _images(path: Path, overwrite: bool) -> PacketSink:
     from framewire.receiver.sinks.images import Images
 
     return Images(path)
@@ -31,13 +30,13 @@ class _Kind:
     """A row: its name on the command line, and what opens it, loaded only then."""
 
     name: str
-    open: Callable[[Path, bool], Sink[Packet]]
+    open: Callable[[Path, bool], PacketSink]
 
 
 SINKS = (_Kind("mkv", _recorder), _Kind("images", _images))
 
 
-def open_sink(name: str, path: Path, *, overwrite: bool = False) -> Sink[Packet]:
+def open_sink(name: str, path: Path, *, overwrite: bool = False) -> PacketSink:
     """The sink `name` (see `SINKS`) writing to `path`; `SinkError` if it cannot."""
     for kind in SINKS:
         if kind.name == name:

@@ -60,6 +60,8 @@ class Images(Closing):
         self._folder = Path(folder)
         self.frames = 0
         """Files written so far."""
+        self.written_bytes = 0
+        """Payload bytes of those."""
         self._make(self._folder)
 
     @staticmethod
@@ -80,6 +82,7 @@ class Images(Closing):
         self._make(folder)
         write_jpeg(folder / name, packet)
         self.frames += 1
+        self.written_bytes += len(packet.payload)
 
     def close(self) -> None:
         """Nothing is left open between files."""

@@ -2,7 +2,9 @@
 
 from typing import Protocol, TypeVar
 
-__all__ = ["Sink"]
+from framewire.common.frame import Packet
+
+__all__ = ["PacketSink", "Sink"]
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -18,3 +20,15 @@ class Sink(Protocol[T_contra]):
 
     def close(self) -> None:
         """Finish what was begun. May be called again."""
+
+
+class PacketSink(Sink[Packet], Protocol):
+    """Writes packets to disk, and counts them."""
+
+    @property
+    def frames(self) -> int:
+        """Frames written so far."""
+
+    @property
+    def written_bytes(self) -> int:
+        """Payload bytes of those."""
