@@ -669,6 +669,7 @@ def test_heads_are_those_of_what_they_stand_before(camera: Camera, viewer: Viewe
                 client.request("GET", path)
                 answer = client.getresponse()
                 assert f"\r\ncontent-type: {answer.headers['Content-Type']}\r\n".encode() in head
+                assert ("Content-Length" in answer.headers) == (b"\r\ncontent-length: " in head)
                 answer.close()
     until(lambda: viewer.viewers == 0)
 

@@ -106,7 +106,7 @@ async def stream(request: Request) -> Response:
     topic = _topic(request)
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     if request.method == "HEAD":
-        return Response(media_type=media_type)
+        return StreamingResponse(iter(()), media_type=media_type)  # no length, as with GET
     return StreamingResponse(_parts(_hub(request), topic), media_type=media_type)
 
 
