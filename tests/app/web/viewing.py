@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pytest
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -223,6 +224,16 @@ class Viewer(Closing):
     @property
     def connections(self) -> int:
         return self.ask(lambda _: len(self._server.server_state.connections))
+
+    def lose_patience(self) -> None:
+        """As when the other ends of WebSockets have answered no ping."""
+
+        def give_up(_: Hub) -> None:
+            for each in self._server.server_state.connections:
+                if isinstance(each, WebSocketsSansIOProtocol):
+                    each.keepalive_timeout()
+
+        self.ask(give_up)
 
     def stop(self) -> None:
         """As the command does it when it is asked to end."""
