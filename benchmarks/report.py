@@ -14,7 +14,7 @@ __all__ = ["Column", "Table", "publish"]
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("framewire", "simplejpeg", "opencv-python", "pyzmq", "imagezmq", "vidgear")
-PACKAGES += ("eclipse-zenoh", "av")
+PACKAGES += ("eclipse-zenoh", "av", "websockets", "uvicorn")
 INCHES_A_BAR, INCHES_A_TITLE, WIDTH_INCHES, DPI = 0.34, 1.1, 9, 110
 
 

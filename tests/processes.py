@@ -76,6 +76,10 @@ class Command:
         """The first address of a `send` or `replay` that was started with --json."""
         return str(self.event("ready")["endpoints"][0])
 
+    def url(self) -> str:
+        """Where a `web` is that was started with --json."""
+        return str(self.event("ready")["url"])
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 

@@ -309,6 +309,27 @@ def test_who_says_nonsense_and_goes_makes_no_noise(
     assert caplog.records == []
 
 
+def test_who_answers_no_ping_and_reads_nothing_makes_no_noise(
+    camera: Camera, viewer: Viewer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Something waits to be sent still when the WebSocket is given up, and then comes a frame."""
+    with deaf(viewer) as client:
+        until(lambda: camera.demand == WANTED)
+        number = 0
+        while not 0 < viewer.most_waiting_bytes < 30_000:
+            camera.show(number := number + 1)
+            client.sendall(ACK)
+            assert number < 10_000
+        viewer.lose_patience()
+        client.sendall(ACK)
+        with watch(viewer) as other:
+            for _ in range(3):
+                camera.show(number := number + 1)
+                see(other)
+    until(lambda: viewer.viewers == 0)
+    assert caplog.records == []
+
+
 def test_words_that_nobody_asked_for_do_no_harm(camera: Camera, viewer: Viewer) -> None:
     with watch(viewer) as client:
         for word in ("", "ok", "{}", "x" * 64):
@@ -694,6 +715,7 @@ def test_heads_are_those_of_what_they_stand_before(camera: Camera, viewer: Viewe
                 client.request("GET", path)
                 answer = client.getresponse()
                 assert f"\r\ncontent-type: {answer.headers['Content-Type']}\r\n".encode() in head
+                assert ("Content-Length" in answer.headers) == (b"\r\ncontent-length: " in head)
                 answer.close()
     until(lambda: viewer.viewers == 0)
 

@@ -12,10 +12,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pytest
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
@@ -199,6 +200,16 @@ class Viewer(Closing):
     def connections(self) -> int:
         return self.ask(lambda _: len(self._running.server.server_state.connections))
 
+    def lose_patience(self) -> None:
+        """As when the other ends of WebSockets have answered no ping."""
+
+        def give_up(_: Hub) -> None:
+            for each in self._server.server_state.connections:
+                if isinstance(each, WebSocketsSansIOProtocol):
+                    each.keepalive_timeout()
+
+        self.ask(give_up)
+
     def stop(self) -> None:
         """Ask it to end, without waiting for it."""
         threading.Thread(target=self._running.close, name="viewer").start()
@@ -208,6 +219,16 @@ class Viewer(Closing):
         with self._stack:
             self._running.close()
         self._running.check()
+
+
+class Served(Protocol):
+    """Where those who look find it: a `Viewer`, or a process of its own."""
+
+    @property
+    def port(self) -> int: ...
+
+    @property
+    def host(self) -> str: ...
 
 
 # -- those who ask by HTTP ------------------------------------------------------------------------
@@ -240,7 +261,7 @@ def connection(port: int, tls: ssl.SSLContext | None = None) -> http.client.HTTP
 
 
 def ask(
-    viewer: Viewer,
+    viewer: Served,
     path: str,
     *,
     method: str = "GET",
@@ -254,7 +275,7 @@ def ask(
         return Answer(response.status, response.headers, response.read())
 
 
-def ask_raw(viewer: Viewer, request: bytes) -> bytes:
+def ask_raw(viewer: Served, request: bytes) -> bytes:
     """Send bytes; what comes until the other side closes."""
     with socket.create_connection(("127.0.0.1", viewer.port), DEADLINE_S) as client:
         client.sendall(request)
@@ -267,7 +288,7 @@ def ask_raw(viewer: Viewer, request: bytes) -> bytes:
 class MotionJpeg(Closing):
     """Reads `/stream/TOPIC` part by part, as far as each says that it goes."""
 
-    def __init__(self, viewer: Viewer, topic: str = TOPIC, headers: Headers | None = None) -> None:
+    def __init__(self, viewer: Served, topic: str = TOPIC, headers: Headers | None = None) -> None:
         self._client = connection(viewer.port)
         self._client.request("GET", f"/stream/{topic}", headers=dict(headers or {}))
         self._response = self._client.getresponse()
@@ -298,7 +319,7 @@ class MotionJpeg(Closing):
         self._client.close()
 
 
-def _unread(viewer: Viewer, request: str) -> socket.socket:
+def _unread(viewer: Served, request: str) -> socket.socket:
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.settimeout(DEADLINE_S)
@@ -307,7 +328,7 @@ def _unread(viewer: Viewer, request: str) -> socket.socket:
     return client
 
 
-def stalled(viewer: Viewer, topic: str = TOPIC) -> socket.socket:
+def stalled(viewer: Served, topic: str = TOPIC) -> socket.socket:
     """Somebody who asks for a stream, and reads nothing of it."""
     client = _unread(viewer, f"GET /stream/{topic} HTTP/1.1")
     client.sendall(b"\r\n")
@@ -322,7 +343,7 @@ ACK = b"\x81\x82\0\0\0\0ok"
 """A WebSocket's text message "ok", masked with zeros (RFC 6455, 5.2)."""
 
 
-def deaf(viewer: Viewer, topic: str = TOPIC) -> socket.socket:
+def deaf(viewer: Served, topic: str = TOPIC) -> socket.socket:
     """Somebody who opens a WebSocket, and reads nothing of it."""
     client = _unread(viewer, f"GET /ws/{topic} HTTP/1.1")
     client.sendall(HANDSHAKE.encode())
@@ -334,7 +355,7 @@ def deaf(viewer: Viewer, topic: str = TOPIC) -> socket.socket:
 
 @contextmanager
 def watch(
-    viewer: Viewer,
+    viewer: Served,
     topic: str = TOPIC,
     *,
     path: str | None = None,
@@ -354,7 +375,7 @@ def watch(
         yield client
 
 
-def refused(viewer: Viewer, path: str = f"/ws/{TOPIC}", headers: Headers | None = None) -> int:
+def refused(viewer: Served, path: str = f"/ws/{TOPIC}", headers: Headers | None = None) -> int:
     """The status with which a WebSocket is refused."""
     with pytest.raises(InvalidStatus) as error, watch(viewer, path=path, headers=headers):
         pass

@@ -89,9 +89,16 @@ async def _give(websocket: WebSocket, look: Look) -> None:
         while True:
             packet = await look.next()
             if packet is not None:
-                await websocket.send_bytes(_message(packet))
+                await _send(websocket, _message(packet))
                 await look.acknowledged()
     await _close(websocket, _GOING)
+
+
+async def _send(websocket: WebSocket, message: bytes) -> None:
+    try:
+        await websocket.send_bytes(message)
+    except RuntimeError as error:  # pings were not answered, so uvicorn has closed it
+        raise WebSocketDisconnect(_GOING) from error
 
 
 async def _close(websocket: WebSocket, code: int) -> None:
@@ -111,7 +118,7 @@ async def stream(request: Request) -> Response:
     topic = _topic(request)
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     if request.method == "HEAD":
-        return Response(media_type=media_type)
+        return StreamingResponse(iter(()), media_type=media_type)  # no length, as with GET
     return StreamingResponse(_parts(_hub(request), topic), media_type=media_type)
 
 
