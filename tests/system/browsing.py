@@ -151,7 +151,7 @@ class Visit:
         """What is on the screen where the picture is: (H, W, 3), RGB."""
         box = self.page.locator(self.tile(topic, element)).first.bounding_box()
         assert box
-        with Pillow.open(io.BytesIO(self.page.screenshot(clip=dict(box)))) as shot:
+        with Pillow.open(io.BytesIO(self.page.screenshot(clip={**box}))) as shot:
             return np.asarray(shot.convert("RGB"))
 
     def number(self, topic: str, element: str = "canvas.frame") -> int:

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ from framewire.common.testchart import read_number
 from processes import commands
 from system.browsing import Visit
 from system.conftest import Visitors
+
+if TYPE_CHECKING:
+    from playwright.sync_api import FloatRect
 
 ONE, TWO = "lab/cam1", "lab/cam2"
 SIZES = {ONE: (640, 360), TWO: (320, 240)}
@@ -73,7 +77,7 @@ def test_figures_follow(grid: Visit) -> None:
         )
 
     grid.until(plausible, "figures as they should be")
-    assert grid.figure(ONE, "resolution") == f"{width}×{height}"
+    assert grid.figure(ONE, "resolution") == f"{width}\N{MULTIPLICATION SIGN}{height}"
     assert re.fullmatch(r"\d+", grid.figure(ONE, "lost"))
     assert grid.text(ONE, ".state") == "live"
     assert grid.text(ONE, ".name") == ONE
@@ -245,27 +249,26 @@ def fits(visit: Visit) -> bool:
     return fits
 
 
-def boxes(visit: Visit, selector: str) -> list[dict[str, float]]:
+def boxes(visit: Visit, selector: str) -> list["FloatRect"]:
     """Of all that are shown."""
     found = [element.bounding_box() for element in visit.page.locator(selector).all()]
-    return [dict(box) for box in found if box]
+    return [box for box in found if box]
 
 
 def test_light_and_dark(visitor: Visitors, site: str) -> None:
-    brightness = {}
+    def brightness(visit: Visit, part: str) -> int:
+        colour = visit.script(f"getComputedStyle(document.body).{part}")
+        return sum(map(int, re.findall(r"\d+", colour)))
+
     for scheme in ("light", "dark"):
         visit = visitor(color_scheme=scheme)
         visit.open(site)
         visit.sees(ONE)
-        colours = "getComputedStyle(document.body)"
-        for part in ("backgroundColor", "color"):
-            brightness[scheme, part] = sum(
-                map(int, re.findall(r"\d+", visit.script(f"{colours}.{part}")))
-            )
-    assert (
-        brightness["light", "backgroundColor"] > 600 > 150 > brightness["dark", "backgroundColor"]
-    )
-    assert brightness["light", "color"] < 150 < 600 < brightness["dark", "color"]
+        ground, text = brightness(visit, "backgroundColor"), brightness(visit, "color")
+        dark, bright = sorted((ground, text))
+        assert dark < 150
+        assert bright > 600
+        assert (ground == bright) == (scheme == "light")
 
 
 # -- browsers that can less -----------------------------------------------------------------------

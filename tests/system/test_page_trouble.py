@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from framewire.app.web.hub import STALE_S
+from framewire.app.web.server import PAGE
 from framewire.common.testchart import draw_number
 from framewire.sender import Sender
 from processes import Command, Start
@@ -43,6 +45,15 @@ def send(framewire: Start, port: int) -> Callable[[], Command]:
     return send
 
 
+def test_the_page_may_promise_to_say_so_within_three_seconds() -> None:
+    """What the next test measures is on top: milliseconds, where the machine keeps up."""
+    period_ms = re.search(
+        r"^const EVERY_MS = (\d+);$", (PAGE / "streams.js").read_text(), re.MULTILINE
+    )
+    assert period_ms
+    assert STALE_S + int(period_ms[1]) / 1000 <= 2.75
+
+
 def test_a_killed_sender_is_missed_and_welcomed(
     visit: Visit,
     framewire: Start,
@@ -53,22 +64,20 @@ def test_a_killed_sender_is_missed_and_welcomed(
     sender = send()
     visit.open(serve(framewire, f"tcp://127.0.0.1:{port}"))
     visit.sees_motion(TOPIC)
-    for _ in range(2):
-        colourful = saturation(visit)
-        sender.signal(signal.SIGKILL)
-        missed_s = visit.until(lambda: NO_WORD.fullmatch(visit.notice(TOPIC)), "missed")
-        assert visit.data(TOPIC, "state") == "stale"
-        assert visit.page.inner_text("#summary") == "1 camera, 0 live"
-        visit.until(lambda: saturation(visit) < colourful / 4, "its last picture is gray")  # noqa: B023
-        sender.wait()
-        sender = send()
-        begun = time.monotonic()
-        visit.until(lambda: not visit.notice(TOPIC), "the notice goes")
-        visit.sees_motion(TOPIC)
-        back_s = time.monotonic() - begun
-        record_property("missed_s", round(missed_s, 2))
-        record_property("back_s", round(back_s, 2))
-        print(f"missed after {missed_s:.2f} s, back after {back_s:.2f} s")
+    colourful = saturation(visit)
+    sender.signal(signal.SIGKILL)
+    missed_s = visit.until(lambda: NO_WORD.fullmatch(visit.notice(TOPIC)), "missed")
+    assert visit.data(TOPIC, "state") == "stale"
+    assert visit.page.inner_text("#summary") == "1 camera, 0 live"
+    visit.until(lambda: saturation(visit) < colourful / 4, "its last picture is gray")
+    send()
+    begun = time.monotonic()
+    visit.until(lambda: not visit.notice(TOPIC), "the notice goes")
+    visit.sees_motion(TOPIC)
+    back_s = time.monotonic() - begun
+    record_property("missed_s", round(missed_s, 2))
+    record_property("back_s", round(back_s, 2))
+    print(f"missed after {missed_s:.2f} s, back after {back_s:.2f} s")
     assert visit.page.inner_text("#summary") == "1 camera, live"
 
 
