@@ -10,8 +10,8 @@ no ZeroMQ, no HTTP beside it. Its ratio is taken within a round. Fifty who read 
 
 *slow*: a camera of 30 frames a second, and four viewers who acknowledge at once; after --seconds
 another one comes, for --slow seconds, who acknowledges twice a second; or two who read nothing of
-what they asked for, one Motion JPEG and one WebSocket. Compared are the frames that the four get and
-how old those are, before and meanwhile.
+what they asked for, one Motion JPEG and one WebSocket; or nobody, which shows what the machine does by
+itself. Compared are the frames that the four get and how old those are, before and meanwhile.
 
 All viewers of one kind are in one process that reads and decodes no picture: fifty decoders would
 measure the processor of a small machine, which the camera and the server need, too. *Age* is the time
@@ -287,7 +287,11 @@ def many(rounds: int, seconds: float) -> Table:
     return table
 
 
-SLOW = {"two acknowledgements a second": "slow", "two who read nothing": "deaf"}
+SLOW = {
+    "nobody else": "",
+    "two acknowledgements a second": "slow",
+    "two who read nothing": "deaf",
+}
 SLOW_COLUMNS = (
     Column("its age p50, ms", 1),
     Column("p95", 1),
@@ -308,10 +312,11 @@ def measure_slow(kind: str, seconds: float, slow_s: float) -> list[list[float]]:
         server, port = start_framewire(start, FPS)
         others = start_viewers(start, "websocket", port, OTHERS)
         before = Watched(server, seconds)
-        odd = start_viewers(start, kind, port, 1)
+        odd = start_viewers(start, kind, port, 1) if kind else None
         meanwhile = Watched(server, slow_s)
         last = Watched(server, AT_THE_END_S)
-        rows, odd_rows = others.results()["rows"], odd.results()["rows"]
+        rows = others.results()["rows"]
+        odd_rows = odd.results()["rows"] if odd else []
     ages = [*meanwhile.ages(odd_rows), *last.ages(odd_rows)]
     own = [at_quantile(ages, 0.5), at_quantile(ages, 0.95), max(ages, default=0.0)]
     own += [max(last.ages(odd_rows), default=0.0)]
