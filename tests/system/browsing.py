@@ -61,9 +61,7 @@ class Visit:
         script: str = "",
         **options: Any,
     ) -> None:
-        self.context = browser.new_context(
-            **{"viewport": {"width": 1000, "height": 700}, **options}
-        )
+        self.context = browser.new_context(**{"viewport": {"width": 800, "height": 560}, **options})
         self._expected = expected
         self._left = False
         self.complaints: list[str] = []
@@ -94,7 +92,7 @@ class Visit:
         while not condition():
             waited_s = time.monotonic() - begun
             assert waited_s < deadline_s, f"{what}: not in {deadline_s:g} s; {self.complaints}"
-            self.page.wait_for_timeout(10)
+            self.page.wait_for_timeout(25)
         return time.monotonic() - begun
 
     def close(self) -> None:
