@@ -81,7 +81,7 @@ def test_ages_are_counted_as_frames_are_handed_over() -> None:
     ("state", "silent_s", "told_as"),
     [
         ("live", 0.1, "live"),
-        ("live", 3.0, "live"),
+        ("live", 2.2, "live"),
         ("live", 3.1, "stale"),
         ("no-signal", 0.1, "no-signal"),
         ("no-signal", 3.1, "stale"),

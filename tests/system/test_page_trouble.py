@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from framewire.app.web.hub import STALE_S
 from framewire.app.web.server import PAGE
 from framewire.common.testchart import draw_number
+from framewire.receiver.account import STALE_S
 from framewire.sender import Sender
 from processes import Command, Start
 from system.browsing import Visit

@@ -29,6 +29,7 @@ from framewire.common.stats import Throttle
 from framewire.common.terminal import EXIT_DONE, LiveLine, Stopper, print_json, set_up_logging
 from framewire.common.topic import check_topic, wire_topic
 from framewire.receiver import Receiver, ReceiverStats
+from framewire.receiver.account import STALE_S
 from framewire.receiver.watching import describe, print_topics
 from framewire.sender import Sender, SenderStats
 
@@ -36,8 +37,6 @@ __all__ = ["Relay", "relay"]
 
 _log = logging.getLogger("framewire.relay")
 
-_SILENT_S = 3.0
-"""Senders say something every second; three missed say that one is gone."""
 _TOPICS_OF_ONE = 4
 _LOOK_NS = NS // 2
 _JOIN_S = 2.0
@@ -57,7 +56,7 @@ class _Ways:
     def longest(self, topic: str, hops: int, now_ns: int) -> int:
         """Note a status that came through `hops` relays; the most that there were recently."""
         most, heard_ns = self._longest.get(topic, (0, now_ns))
-        if hops >= most or now_ns - heard_ns > _SILENT_S * NS:
+        if hops >= most or now_ns - heard_ns > STALE_S * NS:
             self._longest[topic] = hops, now_ns
         return self._longest[topic][0]
 
@@ -179,7 +178,7 @@ class Relay(Closing):
             return
         self._look_ns = now_ns + _LOOK_NS
         for name, topic in self._receiver.stats.topics.items():
-            if topic.silent_s > _SILENT_S and name not in self._silent and topic.state != "ended":
+            if topic.stale and name not in self._silent:
                 self._silent.add(name)
                 self._sender.announce("no-signal", "its sender is not heard any more", topic=name)
 

@@ -7,7 +7,11 @@ from framewire.common.frame import Packet, State, Status
 from framewire.common.gaps import GapCounter, Missing
 from framewire.common.stats import Distribution, Histogram, Quantiles, Rate
 
-__all__ = ["AGE_BOUNDS_S", "ReceiverStats", "TopicAccount", "TopicReceived"]
+__all__ = ["AGE_BOUNDS_S", "STALE_S", "ReceiverStats", "TopicAccount", "TopicReceived"]
+
+STALE_S = 2.2
+"""Senders say something every second: two missed say that one is gone, and who looks knows it within
+three seconds."""
 
 AGE_BOUNDS_S = (0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Where ages are told apart, seconds: on one machine they are some milliseconds, one frame at 30 fps
@@ -58,6 +62,11 @@ class TopicReceived:
     """Age at hand-over of the last frames, p50 and p95, milliseconds; nan before the first."""
     ages: Distribution = field(default_factory=Distribution)
     """Ages at hand-over of all frames, seconds."""
+
+    @property
+    def stale(self) -> bool:
+        """Whether nothing is heard of it any more, though it did not end."""
+        return self.silent_s > STALE_S and self.state != "ended"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["METRICS", "RECORDING", "STATES", "ReceiverFigures", "RecorderFigures"]
 
-STALE_S = 3.0
-"""Senders say something every second; three missed say that one is gone."""
 STATES = (*get_args(State), "stale")
 """What a sender says of a topic; or that nothing is heard of it."""
 
@@ -153,7 +151,7 @@ class ReceiverFigures:
 
 
 def _state(topic: TopicReceived) -> str:
-    return "stale" if topic.silent_s > STALE_S and topic.state != "ended" else topic.state
+    return "stale" if topic.stale else topic.state
 
 
 # -- recording ------------------------------------------------------------------------------------

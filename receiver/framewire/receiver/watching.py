@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["arrivals", "describe", "print_summary", "print_topics", "show", "trouble", "watch"]
 
-_SILENT_S = 3.0
-"""Senders say something every second; three missed say that it is gone."""
-
 Take = Callable[["Packet"], None]
 
 
@@ -147,7 +144,7 @@ class _Figures:
 
 def trouble(topic: "TopicReceived") -> str:
     """What is wrong with a topic, in a few words; nothing if pictures are coming."""
-    if topic.silent_s > _SILENT_S:
+    if topic.stale:
         return f"no signal for {topic.silent_s:.0f} s"
     if topic.state != "live":
         return f"{topic.state.replace('-', ' ')}{': ' if topic.reason else ''}{topic.reason}"

@@ -204,7 +204,7 @@ class Viewer(Closing):
         """As when the other ends of WebSockets have answered no ping."""
 
         def give_up(_: Hub) -> None:
-            for each in self._server.server_state.connections:
+            for each in self._running.server.server_state.connections:
                 if isinstance(each, WebSocketsSansIOProtocol):
                     each.keepalive_timeout()
 

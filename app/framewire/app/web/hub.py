@@ -14,14 +14,12 @@ from framewire.common.errors import Closed
 from framewire.common.frame import Packet
 from framewire.common.topic import wire_topic
 from framewire.receiver import Receiver, ReceiverStats, TopicReceived
+from framewire.receiver.account import STALE_S
 
-__all__ = ["STALE_S", "Hub", "Look", "Stream"]
+__all__ = ["Hub", "Look", "Stream"]
 
 _log = logging.getLogger("framewire.web")
 
-STALE_S = 2.2
-"""Senders say something every second; two missed say that one is gone. With the page's next look,
-half a second later at most, the viewer knows within three seconds."""
 _GLANCE_S = 5.0
 _TICK_S = 0.25
 _JOIN_S = 2.0

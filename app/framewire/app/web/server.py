@@ -18,13 +18,14 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from framewire.app.metrics import WebFigures
-from framewire.app.web.hub import STALE_S, Hub, Look, Stream
+from framewire.app.web.hub import Hub, Look, Stream
 from framewire.common import __version__
 from framewire.common.clock import wall_ns
 from framewire.common.errors import Closed, TopicError
 from framewire.common.exposition import render
 from framewire.common.frame import Packet
 from framewire.common.topic import check_topic
+from framewire.receiver.account import STALE_S
 
 __all__ = ["make_app"]
 
