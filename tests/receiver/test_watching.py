@@ -56,7 +56,7 @@ def _stats(**topics: TopicReceived) -> ReceiverStats:
     ("changes", "words"),
     [
         ({}, ""),
-        ({"silent_s": 3.0}, ""),
+        ({"silent_s": 2.2}, ""),
         ({"silent_s": 3.6}, "no signal for 4 s"),
         ({"state": "no-signal"}, "no signal"),
         ({"state": "no-signal", "reason": "unplugged"}, "no signal: unplugged"),
