@@ -17,7 +17,7 @@ from system.browsing import Visit
 
 TOPIC = "lab/cam1"
 CLOCK = r"\d\d:\d\d:\d\d"
-NO_WORD = re.compile(rf"no word from the sender since {CLOCK}")
+NO_WORD = re.compile(rf"no signal since {CLOCK}: no word from its sender")
 
 Record = Callable[[str, object], None]
 

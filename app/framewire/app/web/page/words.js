@@ -40,7 +40,7 @@ export function trouble({ state, reason, since_ns }) {
     case "ended":
       return `ended at ${since}`;
     case "stale":
-      return `no word from the sender since ${since}`;
+      return `no signal since ${since}: no word from its sender`;
     default:
       return `${state}${why}`;
   }
