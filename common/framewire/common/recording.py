@@ -1,6 +1,7 @@
 """`RecordingWriter`: one recording on the disk. docs/RECORDING.md is the format."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +19,7 @@ try:
 except ImportError:  # Windows, where nobody can remove a file that is open
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["RecordingWriter", "is_finished_recording", "sync_folder"]
+__all__ = ["RecordingWriter", "is_being_written", "is_ours_on_disk", "sync_folder"]
 
 _FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _BEGINNING = 1024
@@ -41,6 +42,8 @@ class RecordingWriter:
         self._timeline = Timeline()
         self._last_ms = -1
         self._end = 0
+        self._finished = False
+        self._failure: RecordingError | None = None
         start, self._index = head(
             first.topic, first.width, first.height,
             writer=f"framewire {__version__}", began_ns=first.captured_ns, uid=os.urandom(16),
@@ -57,7 +60,9 @@ class RecordingWriter:
             os.ftruncate(self._file, 0)
             self._append(start)
         except OSError as error:
-            self._abandon(remove=new)
+            if new:
+                self.discard()
+            self._abandon()
             raise RecordingError(f"cannot write {path}: {error.strerror}") from error
 
     @property
@@ -69,7 +74,7 @@ class RecordingWriter:
     def removed(self) -> bool:
         """Whether somebody has removed the file meanwhile: what is written goes nowhere."""
         try:
-            return os.fstat(self._file).st_nlink == 0
+            return self._open and os.fstat(self._file).st_nlink == 0
         except OSError:
             return False
 
@@ -90,36 +95,44 @@ class RecordingWriter:
         self._index.add(at_ms, position)
         self.frames += 1
 
+    def finish(self) -> None:
+        """Write the index; nothing can be written after it. Where there is no room for it, the rest
+        of the file's end is still put right."""
+        if not self._finished:
+            self._finished = True
+            try:
+                self._finish()
+            except OSError as error:
+                self._failure = RecordingError(f"cannot finish {self.path}: {error.strerror}")
+        if self._failure:
+            raise self._failure
+
     def close(self, *, sync: bool = False) -> None:
-        """Write the index and close the file; with `sync` not before it is on the disk."""
+        """Finish and close the file; with `sync` not before the disk has all of it."""
         if not self._open:
             return
         try:
-            self._finish()
+            self.finish()
             if sync:
-                self.sync()
+                os.fsync(self._file)
         except OSError as error:
             raise RecordingError(f"cannot finish {self.path}: {error.strerror}") from error
         finally:
             self._abandon()
 
-    def finish(self) -> None:
-        """Write the index; `sync` and `close` may follow."""
-        try:
-            self._finish()
-        except OSError as error:
-            raise RecordingError(f"cannot finish {self.path}: {error.strerror}") from error
-
-    def sync(self) -> None:
-        """Wait until the disk has all of it. `OSError` if it says that it has not."""
-        os.fsync(self._file)
+    def discard(self) -> None:
+        """Close the file and remove it: nothing is in it."""
+        if not self.removed:
+            with suppress(OSError):
+                self.path.unlink()
+        self._abandon()
 
     def _finish(self) -> None:
         cues_at: int | None = self._end
         failure = None
         try:
             self._append(self._index.cues())
-        except OSError as error:  # no room: the rest of the work is done in place
+        except OSError as error:
             cues_at, failure = None, error
         for at, patch in self._index.patches(cues_at, self._end):
             os.lseek(self._file, at, os.SEEK_SET)
@@ -138,13 +151,11 @@ class RecordingWriter:
             raise
         self._end += len(data)
 
-    def _abandon(self, *, remove: bool = False) -> None:
-        self._open = False
-        with suppress(OSError):
-            os.close(self._file)
-        if remove:
+    def _abandon(self) -> None:
+        if self._open:
+            self._open = False
             with suppress(OSError):
-                self.path.unlink()
+                os.close(self._file)
 
 
 def _write_all(file: int, data: bytes) -> None:
@@ -164,8 +175,22 @@ def _lock(file: int) -> None:
             pass  # a file system without locks
 
 
-def is_finished_recording(path: Path) -> bool:
-    """Whether `path` is a file that framewire wrote and that no framewire has open."""
+def is_ours_on_disk(path: Path) -> bool:
+    """Whether framewire wrote this file: its beginning says so. No link is followed."""
+    return _look(path, lambda file: is_ours(os.read(file, _BEGINNING)))
+
+
+def is_being_written(path: Path) -> bool:
+    """Whether some framewire on this machine has the file open now, where the system can tell."""
+    return fcntl is not None and not _look(path, _lock_shared)
+
+
+def _lock_shared(file: int) -> bool:
+    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    return True
+
+
+def _look(path: Path, at: Callable[[int], bool]) -> bool:
     try:
         file = os.open(
             path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
@@ -173,9 +198,7 @@ def is_finished_recording(path: Path) -> bool:
     except OSError:
         return False
     try:
-        if fcntl is not None:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return is_ours(os.read(file, _BEGINNING))
+        return at(file)
     except OSError:
         return False
     finally:
