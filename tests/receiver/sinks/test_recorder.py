@@ -322,7 +322,7 @@ def test_a_short_failure_costs_nothing(tmp_path: Path, disk: type[Disk]) -> None
             raise RecordingError("cannot write: File too large")
         write(writer, packet)
 
-    disk.write = limited  # type: ignore[method-assign]
+    disk.write = limited  # type: ignore[method-assign, assignment]
     sent = [packet(number) for number in range(8)]
     with Recorder(tmp_path / "a.mkv") as recorder:
         deque(map(recorder.write, sent))

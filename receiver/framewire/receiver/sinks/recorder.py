@@ -207,6 +207,7 @@ class Recorder(Closing):
         if self._writing.alive:
             reason = f"the disk of {self._place.path} does not answer"
             self._trouble.begin(DISK, reason)
+            self._trouble.close()
             left = [*self._queue.clear(), *filter(None, [self._writing.in_hand])]
             self._books.missed(item.packet.topic for item in left)
         elif self._writing.refused:

@@ -25,6 +25,7 @@ class Trouble:
         self._reasons: dict[str, str] = {}
         self._last = ""
         self._before = 0
+        self._silent = False
 
     def begin(self, topic: str, reason: str) -> None:
         """A topic (or DISK) cannot be written."""
@@ -40,7 +41,7 @@ class Trouble:
 
     def end(self, topic: str) -> None:
         """A topic is written again."""
-        if topic not in self._reasons:
+        if topic not in self._reasons or self._silent:
             return
         with self._lock:
             self._reasons.pop(topic, None)
@@ -48,6 +49,10 @@ class Trouble:
                 return
             lost = self._missing() - self._before
         _log.warning("recording goes on; %d frames were not written meanwhile", lost)
+
+    def close(self) -> None:
+        """What becomes of the disk from here on is of no interest: nothing more is said."""
+        self._silent = True
 
     @property
     def now(self) -> str:
