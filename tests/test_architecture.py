@@ -23,18 +23,20 @@ ONLY_IN = {
     "time": "common/framewire/common/clock.py",
     "simplejpeg": "common/framewire/common/turbo.py",
 }
-_COMMON, _SENDER, _LINKS = (
+_COMMON, _SENDER, _LINKS, _SINKS = (
     "common/framewire/common", "sender/framewire/sender", "receiver/framewire/receiver/links",
+    "receiver/framewire/receiver/sinks",
 )  # fmt: skip
 PURE = (
     *(f"{_COMMON}/{name}.py" for name in (
-        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level", "request",
+        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level", "matroska", "request",
         "stats", "testchart", "timeline", "topic", "wire",
     )),
     *(f"{_SENDER}/{name}.py" for name in ("account", "history", "pacing", "sequence")),
     *(f"{_LINKS}/{name}.py" for name in (
         "conversation", "path", "rate_control", "steering", "watch",
     )),
+    *(f"{_SINKS}/{name}.py" for name in ("events", "plan", "retention", "ring", "segments")),
 )  # fmt: skip
 NS = "framewire.common.clock.NS"  # a number, no clock
 IMPURE_IMPORTS = {"threading", "socket", "zmq", "av", "cv2", "subprocess", "logging", "os"}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ class Cameras(Closing):
     def __init__(self, periods_s: dict[str, float], *, width: int = 160, height: int = 120) -> None:
         noise = np.random.default_rng(1).integers(0, 255, (height, width, 3), np.uint8)
         self._payload = jpeg.encode(noise, 85)
-        self._size = {"width": width, "height": height}
+        self._size: dict[str, Any] = {"width": width, "height": height}
         self._periods_s = periods_s
         self._sender = Sender("tcp://127.0.0.1:*", queue=4 * len(periods_s))
         self.endpoint = self._sender.endpoints[0]

@@ -23,8 +23,7 @@ def test_every_file_of_a_killed_recorder_holds_all_that_was_recorded(
         recorder = framewire(
             "record", cameras.endpoint, "--out", "shelf", "--segment", "1s", "--json"
         )
-        for topic in PERIODS_S:
-            until(lambda topic=topic: bool(list(tmp_path.glob(f"shelf/{topic}/*.mkv"))))
+        until(lambda: all(any(tmp_path.glob(f"shelf/{topic}/*.mkv")) for topic in PERIODS_S))
         count = len(cameras.sent["fast"]) + moment.randrange(90)
         until(lambda: len(cameras.sent["fast"]) > count)
         killed_ns = monotonic_ns()

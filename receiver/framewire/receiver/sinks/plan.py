@@ -28,7 +28,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name, value in self.of_folder.items():
-            if value is not None and value <= 0:
+            if value is not None and not value > 0:  # nor nan
                 raise UsageError(f"{name}={value} is not possible: it must be above 0")
         if self.segment_s is not None and self.segment_s < _SHORTEST_SEGMENT_S:
             raise UsageError(

@@ -16,8 +16,8 @@ from framewire.receiver.sinks.events import Events
 from framewire.receiver.sinks.files import Files
 from framewire.receiver.sinks.place import Place, is_single
 from framewire.receiver.sinks.plan import Plan
-from framewire.receiver.sinks.retention import Retention
 from framewire.receiver.sinks.segments import Rotation, Slot
+from framewire.receiver.sinks.shelf import Shelf
 from framewire.receiver.sinks.trouble import DISK, Trouble
 from framewire.receiver.sinks.writing import Item, Writing, weight
 
@@ -86,7 +86,7 @@ class Recorder(Closing):
         self._writing = Writing(
             self._queue,
             self._files,
-            Retention(place.folder, keep_ns=plan.keep_ns, max_bytes=max_bytes),
+            Shelf(place.folder, keep_ns=plan.keep_ns, max_bytes=max_bytes),
             self._books,
             self._trouble,
             folder=place.folder,

@@ -12,15 +12,15 @@ from framewire.common.frame import Packet
 from framewire.common.mailbox import Mailbox
 from framewire.receiver.sinks.books import Books, FileEvent
 from framewire.receiver.sinks.files import Files, Refused
-from framewire.receiver.sinks.retention import Retention
 from framewire.receiver.sinks.segments import Slot
+from framewire.receiver.sinks.shelf import Shelf
 from framewire.receiver.sinks.trouble import DISK, Trouble
 
 __all__ = ["Item", "Writing", "weight"]
 
 _TICK_S = 0.2
 _LOOK_NS = NS
-_RETENTION_NS = 10 * NS
+_TIDY_NS = 10 * NS
 
 
 class Item(NamedTuple):
@@ -46,7 +46,7 @@ class Writing:
         self,
         queue: Mailbox[Item],
         files: Files,
-        retention: Retention,
+        shelf: Shelf,
         books: Books,
         trouble: Trouble,
         *,
@@ -54,12 +54,12 @@ class Writing:
         over: Callable[[Slot], bool],
         tell: Callable[[FileEvent], None],
     ) -> None:
-        self._queue, self._files, self._retention = queue, files, retention
+        self._queue, self._files, self._shelf = queue, files, shelf
         self._books, self._trouble = books, trouble
         self._folder, self._over, self._tell = folder, over, tell
         self._since_ns: int | None = None
         self._in_hand: Item | None = None
-        self._look_ns = self._retention_ns = 0
+        self._look_ns = self._tidy_ns = 0
         self.refused: RecordingError | None = None
         """Why it has ended, where that was not for being closed."""
         self._thread = threading.Thread(target=self._run, name="framewire-recorder", daemon=True)
@@ -106,7 +106,7 @@ class Writing:
         self._books.missed(item.packet.topic for item in self._queue.clear())
         self._since_ns = monotonic_ns()
         self._files.finish_all()
-        self._enforce()
+        self._tidy()
         self._since_ns = None
         self._trouble.end(DISK)
 
@@ -122,13 +122,13 @@ class Writing:
         self._look_ns = now_ns + _LOOK_NS
         self._books.disk_free_bytes = _free(self._folder)
         finished = self._files.look(self._over if idle else lambda slot: False)
-        if finished or now_ns >= self._retention_ns:
-            self._retention_ns = now_ns + _RETENTION_NS
-            self._enforce()
+        if finished or now_ns >= self._tidy_ns:
+            self._tidy_ns = now_ns + _TIDY_NS
+            self._tidy()
 
-    def _enforce(self) -> None:
-        if self._retention.needed:
-            for kept in self._retention.enforce(self._files.open_paths, wall_ns()):
+    def _tidy(self) -> None:
+        if self._shelf.limited:
+            for kept in self._shelf.tidy(self._files.open_paths, wall_ns()):
                 topic = kept.path.parent.relative_to(self._folder).as_posix()
                 self._tell(FileEvent("removed", kept.path, topic, bytes=kept.size))
 
