@@ -8,7 +8,7 @@ import pytest
 
 from framewire.common.clock import monotonic_ns
 from processes import Start, until
-from system.recording import RUNS, Cameras, check
+from system.recording import RUNS, Cameras, check, in_order
 
 PERIODS_S = {"fast": 1 / 30, "slow": 1.0}  # a slow camera's last frame must not wait for its next
 
@@ -34,7 +34,7 @@ def test_every_file_of_a_killed_recorder_holds_all_that_was_recorded(
         if event["event"] == "figures":
             claimed[event["topic"]] = event["recorded"]
     for topic in PERIODS_S:
-        files = sorted((tmp_path / "shelf" / topic).glob("*.mkv"))
+        files = in_order((tmp_path / "shelf" / topic).glob("*.mkv"))
         found = [number for path in files for number in _check(path, last=path == files[-1])]
         assert found == list(range(found[0], found[0] + len(found)))
         assert len(found) >= claimed[topic]
