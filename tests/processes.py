@@ -72,6 +72,14 @@ class Command:
             if event["event"] == kind:
                 return event
 
+    def rest(self) -> list[Event]:
+        """All further JSON lines of a command that has ended; one that was cut off is none."""
+        events = []
+        while (line := self._lines.get(timeout=DEADLINE_S)) is not None:
+            with suppress(json.JSONDecodeError):
+                events.append(json.loads(line))
+        return events
+
     def endpoint(self) -> str:
         """The first address of a `send` or `replay` that was started with --json."""
         return str(self.event("ready")["endpoints"][0])

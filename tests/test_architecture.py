@@ -24,19 +24,21 @@ ONLY_IN = {
     "simplejpeg": "common/framewire/common/turbo.py",
     "prometheus_client": "common/framewire/common/exposition.py",
 }
-_COMMON, _SENDER, _LINKS = (
+_COMMON, _SENDER, _LINKS, _SINKS = (
     "common/framewire/common", "sender/framewire/sender", "receiver/framewire/receiver/links",
+    "receiver/framewire/receiver/sinks",
 )  # fmt: skip
 PURE = (
     *(f"{_COMMON}/{name}.py" for name in (
-        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level", "metrics",
-        "request",
+        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level",
+        "matroska_writing", "metrics", "request",
         "stats", "testchart", "timeline", "topic", "wire",
     )),
     *(f"{_SENDER}/{name}.py" for name in ("account", "history", "metrics", "pacing", "sequence")),
     *(f"{_LINKS}/{name}.py" for name in (
         "conversation", "path", "rate_control", "steering", "watch",
     )),
+    *(f"{_SINKS}/{name}.py" for name in ("events", "plan", "retention", "ring", "segments")),
 )  # fmt: skip
 NS = "framewire.common.clock.NS"  # a number, no clock
 IMPURE_IMPORTS = {"threading", "socket", "zmq", "av", "cv2", "subprocess", "logging", "os"}

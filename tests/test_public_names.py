@@ -12,10 +12,12 @@ SURFACE = {
     "framewire.common": {"__version__"},
     "framewire.sender": {"Sender", "SenderStats", "Source", "TopicSent", "open_source"},
     "framewire.receiver": {
+        "FileEvent",
         "Images",
         "Receiver",
         "ReceiverStats",
         "Recorder",
+        "RecorderStats",
         "Sink",
         "TopicReceived",
         "decode",

@@ -26,7 +26,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from framewire.common import container, jpeg, wire
+from framewire.common import container, jpeg, recording_writer, wire
 from framewire.common.clock import NS
 from framewire.common.container import (
     RecordingReader,
@@ -379,11 +379,9 @@ def test_a_full_disk_is_an_error_and_what_was_written_stays_readable(small_disk:
     for _ in range(2):  # it stays full
         with pytest.raises(RecordingError, match="No space left"):
             writer.write(sent[writer.frames])
-    with pytest.raises(RecordingError, match=r"cannot finish .*: No space left on device"):
-        writer.close()
+    writer.close()  # the index has room where the last frame had none
     read = _read(path)
-    assert read == sent[: len(read)]
-    assert 0 <= (writer.frames - len(read)) * STEP_NS <= NS // 2
+    assert read == sent[: writer.frames]
     assert len(read) > 50
 
 
@@ -542,7 +540,11 @@ def test_cut_short_at_any_length_it_holds_what_came_before(
     path = tmp_path / "cut.mkv"
     whole = len(recorded.data)
     most = 0
-    for size in (*range(0, recorded.clusters + 600, 7), *range(recorded.clusters, whole, 101)):
+    for size in (
+        *range(0, recorded.clusters + 600, 7),
+        *range(recorded.clusters, whole, 101),
+        whole,
+    ):
         packets, damaged = _read_damaged(path, recorded.data[:size])
         # The last picture may be cut: it is then shorter, or gone.
         assert [p.header for p in packets] == [p.header for p in recorded.sent[: len(packets)]]
@@ -621,6 +623,6 @@ def test_headers_of_later_framewires_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     with pytest.MonkeyPatch.context() as patch:
         encoded = msgspec.msgpack.encode({**header, "exposure_us": 8000})
-        patch.setattr(container, "encode_header", lambda header, with_topic: encoded)
+        patch.setattr(recording_writer, "encode_header", lambda header, with_topic: encoded)
         _record(path, [sent])
     assert _read(path) == [sent]

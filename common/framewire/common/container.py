@@ -1,5 +1,7 @@
 """Recordings: Matroska files with the JPEG packets as they came. docs/RECORDING.md is the format.
 
+They are read here and written by `recording_writer.py`.
+
 PyAV is imported here and nowhere else. OpenCV must be in the process before it: `cv2.imshow` hangs
 for ever where the libraries of PyAV were loaded first.
 """
@@ -14,23 +16,15 @@ with contextlib.suppress(Exception):  # a machine without its libraries can stil
 import av
 import av.container
 
-from framewire.common.clock import NS
 from framewire.common.errors import ProtocolError, RecordingError
-from framewire.common.frame import Header, Packet
-from framewire.common.jpeg_syntax import split_header, with_header
-from framewire.common.timeline import Timeline
-from framewire.common.wire import decode_header, encode_header
+from framewire.common.frame import Packet
+from framewire.common.jpeg_syntax import split_header
+from framewire.common.recording_writer import RecordingWriter
+from framewire.common.wire import decode_header
 
 __all__ = ["ClipFacts", "RecordingReader", "RecordingWriter", "clip_facts", "is_recording"]
 
 _MS = Fraction(1, 1000)  # Matroska's own resolution
-
-_OPTIONS = {
-    "flush_packets": "1",
-    # A cluster is written when it is complete: what a killed process loses, milliseconds.
-    "cluster_time_limit": "300",
-    "write_crc32": "0",  # each header holds its picture's own
-}
 
 
 def _url(path: Path) -> str:
@@ -40,54 +34,6 @@ def _url(path: Path) -> str:
 
 def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
-
-
-class RecordingWriter:
-    """Writes one topic into one file. Not thread-safe; `write` may block as long as the disk does.
-
-    `RecordingError` if the file cannot be created, or a packet not be written; what was written
-    before stays readable.
-    """
-
-    def __init__(self, path: Path, first: Header) -> None:
-        self.path = path
-        self.frames = 0
-        self._timeline = Timeline()
-        self._last_ms = -1
-        try:
-            self._file = av.open(_url(path), "w", format="matroska", options=_OPTIONS)
-            self._file.metadata["title"] = first.topic
-            self._stream = self._file.add_mux_stream(
-                "mjpeg", width=first.width, height=first.height, time_base=_MS
-            )
-        except (av.FFmpegError, OSError) as error:
-            raise RecordingError(f"cannot write {path}: {_reason(error)}") from error
-
-    def write(self, packet: Packet) -> None:
-        """Append one packet. Its payload is stored as it is, its header in a segment beside it."""
-        header = packet.header
-        if header.codec != "jpeg":
-            raise RecordingError(f"cannot record {header.topic}: its codec is {header.codec}")
-        data = with_header(packet.payload, encode_header(header, with_topic=True))
-        muxed = av.Packet(data)
-        muxed.stream = self._stream
-        muxed.time_base = _MS
-        # Two frames of one millisecond: players want each later than the one before.
-        self._last_ms = max(self._last_ms + 1, round(self._timeline.at(header) * 1000 / NS))
-        muxed.pts = muxed.dts = self._last_ms
-        muxed.is_keyframe = True
-        try:
-            self._file.mux(muxed)
-        except (av.FFmpegError, OSError) as error:
-            raise RecordingError(f"cannot write {self.path}: {_reason(error)}") from error
-        self.frames += 1
-
-    def close(self) -> None:
-        """Write the index and close the file."""
-        try:
-            self._file.close()
-        except (av.FFmpegError, OSError) as error:
-            raise RecordingError(f"cannot finish {self.path}: {_reason(error)}") from error
 
 
 def _open(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:

@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, Literal, TypeVar
 
 from framewire.common.errors import Closed
@@ -84,10 +84,37 @@ class Mailbox(Generic[T]):
         self._on_change()
         return old
 
-    def _wait_for_room(self, item: T) -> None:
+    def offer(self, item: T, timeout: float) -> bool:
+        """As `put` under ``block``, but wait for room no longer than that; whether there was any."""
+        with self._filled:
+            if not self._wait_for_room(item, timeout):
+                return False
+            if self._closed:
+                raise Closed("put into a closed mailbox")
+            self._append(item)
+        self._on_change()
+        return True
+
+    def push(self, items: Iterable[T]) -> None:
+        """Put all of them under ``block``, room or not: who calls it sees that they are not too many."""
+        with self._filled:
+            if self._closed:
+                raise Closed("put into a closed mailbox")
+            for item in items:
+                self._append(item)
+        self._on_change()
+
+    def _append(self, item: T) -> None:
+        self._serial += 1
+        self._items[self._serial] = item
+        self._weight += self._weigh(item)
+        self._filled.notify()
+
+    def _wait_for_room(self, item: T, timeout: float | None = None) -> bool:
         weight = self._weigh(item)
-        self._emptied.wait_for(
-            lambda: self._closed or not self._items or self._weight + weight <= self._capacity
+        return self._emptied.wait_for(
+            lambda: self._closed or not self._items or self._weight + weight <= self._capacity,
+            timeout,
         )
 
     def get(self, timeout: float | None = None) -> T | None:
@@ -108,12 +135,14 @@ class Mailbox(Generic[T]):
             self._emptied.notify()
             return self._taken - 1, item
 
-    def clear(self) -> None:
-        """Throw away what is inside, without counting it as dropped."""
+    def clear(self) -> list[T]:
+        """Throw away what is inside, without counting it as dropped; return it."""
         with self._filled:
+            left = list(self._items.values())
             self._items.clear()
             self._weight = 0
             self._emptied.notify_all()
+            return left
 
     def close(self) -> None:
         """Wake everybody who waits; may be called again and from any thread."""

@@ -16,6 +16,7 @@ __all__ = [
     "History",
     "Insecure",
     "Json",
+    "Length",
     "Loop",
     "Metrics",
     "Quality",
@@ -35,6 +36,8 @@ Count = Annotated[int | None, Parameter(validator=Number(gte=0), help="End after
 Duration = Annotated[
     float | None, Parameter(validator=Number(gt=0), help="End after so many seconds.")
 ]
+Length = Annotated[str | None, Parameter(negative="")]
+"""A duration with its unit, as in 10m: see `framewire.common.amount.parse_duration`."""
 Insecure = Annotated[
     Switch, Parameter(help="Allow an address that other machines can reach, without keys.")
 ]

@@ -3,15 +3,18 @@
 from framewire.receiver.account import ReceiverStats, TopicReceived
 from framewire.receiver.decoder import decode
 from framewire.receiver.receiver import Receiver
+from framewire.receiver.sinks.books import FileEvent, RecorderStats
 from framewire.receiver.sinks.images import Images
 from framewire.receiver.sinks.recorder import Recorder
 from framewire.receiver.sinks.sink import Sink
 
 __all__ = [
+    "FileEvent",
     "Images",
     "Receiver",
     "ReceiverStats",
     "Recorder",
+    "RecorderStats",
     "Sink",
     "TopicReceived",
     "decode",

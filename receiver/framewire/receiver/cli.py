@@ -1,5 +1,6 @@
 """The receiving commands: `view`, `record`, `snapshot`, `stats`. What they need is loaded when they run."""
 
+import logging
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from framewire.common.errors import Closed, ReceiveTimeout, UsageError
+from framewire.common.amount import parse_bytes, parse_duration
+from framewire.common.errors import Closed, ReceiveTimeout, RecordingError, UsageError
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
     BindSenders,
@@ -17,6 +19,7 @@ from framewire.common.options import (
     Endpoints,
     Insecure,
     Json,
+    Length,
     Metrics,
     Quality,
     Scale,
@@ -35,12 +38,12 @@ from framewire.receiver.table import listen, print_figures, show_table
 from framewire.receiver.watching import print_summary, show, watch
 
 if TYPE_CHECKING:
-    from framewire.common.frame import Packet
     from framewire.receiver import Receiver
 
 __all__ = ["record", "snapshot", "stats", "view"]
 
 _ONCE_S = 2.0
+_POST_S = 10.0
 
 
 def view(
@@ -98,6 +101,12 @@ def record(
     count: Count = None,
     duration: Duration = None,
     all: Switch = False,
+    segment: Length = None,
+    keep: Length = None,
+    max_size: str | None = None,
+    pre: Length = None,
+    post: Length = None,
+    trigger: Annotated[list[str] | None, Parameter(negative="")] = None,
     credits: Credits = None,
     metrics: Metrics = None,
     insecure: Insecure = False,
@@ -105,6 +114,8 @@ def record(
     verbose: Verbose = False,
 ) -> int:
     """Record every topic as it comes, without decoding: `replay` gives it back bit for bit.
+
+    With --pre or --trigger only events are recorded: around each SIGUSR1, and each other trigger.
 
     Parameters
     ----------
@@ -115,38 +126,71 @@ def record(
     overwrite
         Replace the file if it is there.
     all
-        Every frame is wanted: exit with 3 if one was lost. Over req-rep what was missed is fetched
-        from the sender's history.
+        Every frame is wanted: exit with 3 if one was lost, or could not be written. Over req-rep what
+        was missed is fetched from the sender's history.
+    segment
+        Begin new files at multiples of this time of the clock (UTC), as in 10m.
+    keep
+        Remove recordings of the folder that are older than this, as in 7d.
+    max_size
+        Remove the oldest recordings of the folder when all together are larger, as in 50G.
+    pre
+        Time to record from before an event, as in 10s: at most 256 MiB.
+    post
+        Time to record after the last trigger of an event. Default: 10s.
+    trigger
+        What triggers an event besides SIGUSR1: stdin (any line), or http://127.0.0.1:PORT (POST
+        /trigger); may be repeated.
     """
     from framewire.receiver.metrics import RecorderFigures
-    from framewire.receiver.sinks import open_sink
+    from framewire.receiver.recording import Report, take_all
+    from framewire.receiver.sinks import Plan, open_sink
+    from framewire.receiver.sinks.files import Refused
+    from framewire.receiver.triggers import Triggers
 
     set_up_logging(verbose=verbose)
-    frames = 0
+    around_events = pre is not None or bool(trigger)
+    if post is not None and not around_events:
+        raise UsageError("--post belongs to events: use it with --pre or --trigger")
+    plan = Plan(
+        segment_s=_seconds(segment),
+        keep_s=_seconds(keep),
+        max_bytes=None if max_size is None else parse_bytes(max_size),
+        pre_s=_seconds(pre) or (0.0 if around_events else None),
+        post_s=_seconds(post) or _POST_S,
+    )
     with ExitStack() as stack:
         receiver = _open(
             stack, endpoints, bind, topic, insecure=insecure, keep="all", credits=credits
         )
-        sink = open_sink(format, out, overwrite=overwrite)
+        triggers = None
+        if around_events:
+            triggers = stack.enter_context(Triggers(trigger or (), insecure=insecure))
+        report = Report(receiver, json, triggers, limited=max_size is not None)
+        sink = open_sink(format, out, overwrite=overwrite, plan=plan, on_file=report.files.put)
         stack.callback(sink.close)
+        report.of(sink)
         figures = RecorderFigures(receiver, sink, out)
         told = stack.enter_context(
             monitored(metrics, "record", figures, insecure=insecure, json=json)
         )
         _say_where(receiver, told, json)
-
-        def write(packet: "Packet") -> None:
-            nonlocal frames
-            sink.write(packet)
-            frames += 1
-
         try:
             with closing(sink):
-                watch(receiver, count=count, duration=duration, json=json, take=write)
+                take_all(receiver, sink, report, count=count, duration=duration)
+        except RecordingError as error:
+            if not all or isinstance(error, Refused) or not report.recovered:
+                raise
+            logging.getLogger("framewire.recorder").error("%s", error)
+            return EXIT_LOST
         finally:  # also when the disk failed: what was lost until then is told
-            print_summary(receiver.stats, json, recorded=frames, out=str(out))
+            report.end(out)
     missing = receiver.stats.lost + receiver.stats.passed_by
     return EXIT_LOST if all and missing else EXIT_DONE
+
+
+def _seconds(text: str | None) -> float | None:
+    return None if text is None else parse_duration(text)
 
 
 def snapshot(

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from framewire.common.frame import Packet
     from framewire.receiver import Receiver, ReceiverStats, TopicReceived
 
-__all__ = ["arrivals", "describe", "print_summary", "print_topics", "show", "trouble", "watch"]
+__all__ = [
+    "arrivals",
+    "describe",
+    "print_summary",
+    "print_topics",
+    "problems",
+    "show",
+    "trouble",
+    "watch",
+]
 
 Take = Callable[["Packet"], None]
 
@@ -110,10 +119,12 @@ def _save(on_screen: "dict[str, Packet]", topics: list[str], json: bool) -> None
             print(f"\nsaved {path}", flush=True)
 
 
-def print_topics(stats: "ReceiverStats") -> None:
-    """The figures of each topic as JSON lines."""
+def print_topics(
+    stats: "ReceiverStats", more: Callable[[str], dict[str, object]] = lambda topic: {}
+) -> None:
+    """The figures of each topic as JSON lines, and what `more` adds to them."""
     for name, topic in stats.topics.items():
-        print_json(event="figures", topic=name, **_plain(topic))
+        print_json(event="figures", topic=name, **_plain(topic), **more(name))
 
 
 class _Figures:
@@ -166,8 +177,13 @@ def describe(stats: "ReceiverStats") -> str:
         f"lost {stats.lost}",
         *((f"passed by {stats.passed_by}",) if stats.passed_by else ()),
     ]
-    problems = [f"{name}: {what}" for name, t in stats.topics.items() if (what := trouble(t))]
-    return ", ".join(parts) + ("; " + "; ".join(problems) if problems else "")
+    return ", ".join(parts) + problems(stats)
+
+
+def problems(stats: "ReceiverStats") -> str:
+    """What is wrong with which topic, to be put behind a line; nothing if all is well."""
+    found = [f"; {name}: {what}" for name, t in stats.topics.items() if (what := trouble(t))]
+    return "".join(found)
 
 
 def _plain(topic: "TopicReceived") -> dict[str, object]:
@@ -208,6 +224,7 @@ def print_summary(stats: "ReceiverStats", json: bool, **more: object) -> None:
         )
         return
     recorded = f"{more['recorded']} frames recorded to {more['out']}; " if more else ""
+    recorded += f"{more['unwritten']} could not be written; " if more.get("unwritten") else ""
     print(
         f"{recorded}{stats.received} frames received ({stats.received_bytes / 1e6:.1f} MB), "
         f"{stats.lost} lost, {stats.skipped} skipped, "

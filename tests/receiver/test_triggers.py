@@ -1,0 +1,111 @@
+"""What triggers an event from outside."""
+
+import http.client
+import io
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from framewire.common.errors import EndpointError, TransportError, UsageError
+from framewire.receiver import triggers as module
+from framewire.receiver.triggers import Triggers, http_address
+from receiver.publishing import DEADLINE_S, until
+
+HERE = "http://127.0.0.1:0"
+
+
+@pytest.fixture
+def http_trigger() -> Iterator[Triggers]:
+    with Triggers([HERE]) as triggers:
+        yield triggers
+
+
+def _request(
+    triggers: Triggers, method: str, path: str = "", headers: dict[str, str] | None = None
+) -> int:
+    address = urlsplit(triggers.addresses[0])
+    connection = http.client.HTTPConnection(address.netloc, timeout=DEADLINE_S)
+    connection.request(method, path or address.path, headers=headers or {})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="this system has no such signal")
+def test_a_signal() -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    with Triggers([]) as triggers:
+        assert list(triggers.taken()) == []
+        os.kill(os.getpid(), signal.SIGUSR1)
+        until(lambda: list(triggers.taken()) == ["signal"])
+        assert list(triggers.taken()) == []
+    assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_each_line_on_stdin() -> None:
+    found: list[str] = []
+    with Triggers(["stdin"], stdin=io.StringIO("door\n\nbell\n")) as triggers:
+
+        def all_came() -> bool:
+            found.extend(triggers.taken())
+            return len(found) == 3
+
+        until(all_came)
+    assert found == ["stdin"] * 3
+
+
+def test_a_post(http_trigger: Triggers) -> None:
+    assert _request(http_trigger, "POST") == 202
+    assert list(http_trigger.taken()) == ["http"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("POST", "/", {}, 404),
+        ("GET", "/trigger", {}, 405),
+        ("PUT", "/trigger", {}, 501),
+        ("POST", "/trigger", {"Origin": "http://elsewhere.example"}, 403),
+    ],
+)
+def test_what_does_not_trigger(
+    http_trigger: Triggers, method: str, path: str, headers: dict[str, str], status: int
+) -> None:
+    assert _request(http_trigger, method, path, headers) == status
+    assert list(http_trigger.taken()) == []
+
+
+def test_who_says_nothing_is_let_go(
+    http_trigger: Triggers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_CLIENT_S", 0.05)
+    address = urlsplit(http_trigger.addresses[0])
+    assert address.port
+    with socket.create_connection(("127.0.0.1", address.port)):
+        assert _request(http_trigger, "POST") == 202
+
+
+@pytest.mark.parametrize(
+    "bad", ["door", "https://127.0.0.1:1", "http://127.0.0.1", "http://127.0.0.1:1/other"]
+)
+def test_what_is_no_trigger(bad: str) -> None:
+    with pytest.raises(UsageError):
+        Triggers([bad])
+
+
+def test_other_machines_are_refused_unless_allowed() -> None:
+    with pytest.raises(EndpointError, match="--insecure"):
+        http_address("http://0.0.0.0:0", insecure=False)
+    assert str(http_address("http://0.0.0.0:0", insecure=True)) == "0.0.0.0:0"
+    with pytest.raises(UsageError, match="one http trigger"):
+        Triggers([HERE, HERE])
+
+
+def test_a_port_that_is_taken(http_trigger: Triggers) -> None:
+    address = urlsplit(http_trigger.addresses[0])
+    with pytest.raises(TransportError, match="another program has that port"):
+        Triggers([f"http://{address.netloc}"])
