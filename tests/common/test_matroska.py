@@ -180,7 +180,8 @@ def test_cut_at_any_length(data: bytes) -> None:
 def test_going_on_where_it_ended(data: bytes) -> None:
     """A recording that is being written, looked at again and again."""
     file = Bytes(b"")
-    walk, found = Walk(file.read_at), []
+    walk = Walk(file.read_at)
+    found: list[Block] = []
     for size in (*range(0, len(data), 501), len(data)):
         file.data = data[:size]
         found += walk.blocks(size)
@@ -259,7 +260,7 @@ def test_any_damage_gives_fewer_frames_and_no_error(
     file = Bytes(bad)
     walk = Walk(file.read_at)
     blocks = list(walk.blocks(len(bad)))
-    assert all(0 <= a.offset and a.offset + a.size <= len(bad) for a in blocks)
+    assert all(a.offset >= 0 and a.offset + a.size <= len(bad) for a in blocks)
     assert all(a.offset + a.size <= b.offset for a, b in pairwise(blocks))
     assert 0 <= walk.tail <= len(bad)
     assert file.asked < 3 * len(bad) + 4200 * (len(walk.faults) + 2) + 100 * len(blocks)

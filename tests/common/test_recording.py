@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -300,7 +300,8 @@ def test_a_copy_in_another_container(path: Path, tmp_path: Path) -> None:
 
 
 def test_many_threads_read_at_once(yard: Recording) -> None:
-    expected, found = sent(), []
+    expected = sent()
+    found: list[bool] = []
 
     def read(first: int) -> None:
         found.extend(yard.packet(at % 8) == expected[at % 8] for at in range(first, first + 200))
@@ -313,7 +314,7 @@ def test_many_threads_read_at_once(yard: Recording) -> None:
     assert found == [True] * 1600
 
 
-def _numbers(part: "Recording | Span") -> list[int]:
+def _numbers(part: Sequence[Frame]) -> list[int]:
     return [frame.sequence for frame in part]
 
 

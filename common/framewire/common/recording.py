@@ -106,6 +106,11 @@ class Recording(Closing, Sequence[Frame]):
         return self._index.duration_s
 
     @property
+    def intervals_ms(self) -> tuple[float, float]:
+        """The shortest and the longest time between two frames, milliseconds, by the same clocks."""
+        return self._index.intervals_ms
+
+    @property
     def began_ns(self) -> int:
         """When the first frame was captured: Unix epoch, nanoseconds, the sender's wall clock."""
         return self._first.captured_ns
@@ -193,13 +198,20 @@ class Recording(Closing, Sequence[Frame]):
 
     def packet(self, which: int) -> Packet:
         """The frame at that position, as it was recorded. Its `received_ns` is 0."""
-        at = range(len(self))[which]
-        data = self._read(at, min(self._index.sizes[at], _LARGEST))
-        header, payload = split_header(data)
+        header, payload = split_header(self.stored(which))
         try:
             return Packet(decode_header(header or b""), payload)
         except ProtocolError as error:
-            raise RecordingError(f"frame {at} of {self.path} has changed: {error}") from error
+            raise RecordingError(f"frame {which} of {self.path} has changed: {error}") from error
+
+    def stored(self, which: int) -> bytes:
+        """The bytes of that frame in the file: a JPEG with its header in it (docs/RECORDING.md)."""
+        at = range(len(self))[which]
+        size = min(self._index.sizes[at], _LARGEST)
+        data = self._file.read(self._index.offsets[at], size)
+        if len(data) < size:
+            raise RecordingError(f"cannot read frame {at} of {self.path}: the file was cut short")
+        return data
 
     def headers(self) -> Iterator[Header]:
         """The facts of all frames, without reading their pictures."""
@@ -292,12 +304,6 @@ class Recording(Closing, Sequence[Frame]):
         if found is None:
             raise RecordingError(f"frame {at} of {self.path} has changed")
         return found
-
-    def _read(self, at: int, size: int) -> bytes:
-        data = self._file.read(self._index.offsets[at], size)
-        if len(data) < size:
-            raise RecordingError(f"cannot read frame {at} of {self.path}: the file was cut short")
-        return data
 
 
 class Span(Sequence[Frame]):

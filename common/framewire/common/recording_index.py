@@ -146,6 +146,12 @@ class Index:
         return Gap(self.senders[run], low + 1, high - 1, seen[high], start_s, end_s)
 
     @property
+    def intervals_ms(self) -> tuple[float, float]:
+        """The shortest and the longest time between two frames, milliseconds; 0 if there is one."""
+        steps = [b - a for a, b in pairwise(self.exact_ns[: len(self)])] or [0]
+        return min(steps) / 1e6, max(steps) / 1e6
+
+    @property
     def duration_s(self) -> float:
         """From the first frame to the last, seconds, by the clocks in the headers."""
         return self.exact_ns[len(self) - 1] / NS if len(self) else 0.0
