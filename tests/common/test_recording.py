@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import threading
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
@@ -294,6 +295,26 @@ def test_a_copy_in_another_container(path: Path, tmp_path: Path) -> None:
             assert list(recording.packets()) == sent()[:kept]
             assert recording.time_of(4) == pytest.approx(0.24, abs=0.002)
             assert (recording.finished, recording.cut_bytes) == (True, 0)
+
+
+def test_a_forged_size_takes_no_memory(path: Path, tmp_path: Path) -> None:
+    """A frame of 2 GiB in a file that is as long, but for the most part a hole."""
+    data, bad = bytearray(path.read_bytes()), tmp_path / "bad.mkv"
+    mark = clusters(bytes(data))[3]
+    size = 2 << 30
+    head = bytes.fromhex("1f43b675 01ffffffffffffff e7 81 78 a3") + (1 << 56 | size).to_bytes(8)
+    front = bytes(data[mark + 12 : mark + 1000])
+    bad.write_bytes(bytes(data[:mark]) + head + front)
+    os.truncate(bad, mark + len(head) + size)
+    tracemalloc.start()
+    try:
+        with Recording(bad) as recording:
+            assert len(recording) == 4
+            assert tracemalloc.get_traced_memory()[1] < 8 << 20
+            assert len(recording.packet(3).payload) < 65 << 20
+            assert tracemalloc.get_traced_memory()[1] < 260 << 20
+    finally:
+        tracemalloc.stop()
 
 
 # -- threads and processes ----------------------------------------------------------------------
