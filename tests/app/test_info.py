@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from common.recorded import clusters, damage, damaged, packet, record
+from common.recorded import clusters, damage, damaged, packet, picture, record
 from framewire.app.main import run
 from framewire.common.container import RecordingReader, RecordingWriter
 from framewire.common.frame import Packet
@@ -155,6 +155,16 @@ def test_damage_is_told_with_its_place(tmp_path: Path, capsys: pytest.CaptureFix
     assert (code, found["damaged"], found["unreadable"], found["lost"]) == (1, 2, 1, 3)
     assert [frame["index"] for frame in found["damaged_frames"]] == [3]
     assert found["faults"][0]["offset"] == marks[2]
+
+
+def test_a_picture_that_does_not_decode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = picture(1)
+    at = good.index(b"\xff\xc4") + 5  # sixteen counts of codes
+    bad = good[:at] + b"\xff" * 16 + good[at + 16 :]
+    path = record(tmp_path / "a.mkv", [packet(0), packet(1, bad), packet(2)])
+    code, found = facts(capsys, "--check", str(path))
+    assert (code, [each["index"] for each in found["damaged_frames"]]) == (1, [1])
+    assert facts(capsys, str(path))[0] == 0
 
 
 def test_several_files_and_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

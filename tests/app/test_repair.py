@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from common.recorded import CLUSTER, clusters, damage, damaged, packet, picture, record
 from framewire.app.main import run
+from framewire.common import container
 from framewire.common.errors import RecordingError
 from framewire.common.frame import Packet
 from framewire.common.recording import Recording
@@ -131,7 +132,9 @@ def test_the_result_is_seekable(
         timeout=30,
     )
     assert (done.returncode, done.stderr) == (0, b"")
-    assert read_number(cv2.imread(str(still)).astype("uint8")) == 20
+    picked = cv2.imread(str(still))
+    assert picked is not None
+    assert read_number(picked.astype("uint8")) == 20
 
 
 def test_a_whole_one_is_copied(
@@ -212,10 +215,27 @@ def test_what_cannot_be_done(
     assert [path.name for path in tmp_path.iterdir()] == ["bad.mkv"]
 
 
+def test_a_disk_that_is_full_leaves_nothing(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    whole: bytes,
+) -> None:
+    def fail(path: Path, *_: object) -> None:
+        path.write_bytes(b"the beginning")
+        raise RecordingError(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(container, "copy_pictures", fail)
+    (tmp_path / "bad.mkv").write_bytes(whole)
+    assert run(["repair", str(tmp_path / "bad.mkv"), "--out", str(tmp_path / "new.mkv")]) == 1
+    assert "No space left" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.mkv"]
+
+
 def test_a_clip_is_no_recording(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "a.mkv"
     assert run(["repair", str(CLIPS / "meadow.mp4"), "--out", str(out)]) == 1
-    assert "it is a clip, or damaged" in capsys.readouterr().err
+    assert "it is a clip of codec h264, no recording" in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -2,6 +2,7 @@
 
 import tracemalloc
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -93,7 +94,8 @@ def test_the_fast_way_gives_the_same_of_damaged_files(
 
 def made(ident: str, *parts: bytes, size: bytes | None = None) -> bytes:
     body = b"".join(parts)
-    return bytes.fromhex(ident) + (size or (0x10000000 | len(body)).to_bytes(4)) + body
+    known = bytes((0x80 | len(body),)) if len(body) < 127 else (1 << 28 | len(body)).to_bytes(4)
+    return bytes.fromhex(ident) + (size or known) + body
 
 
 UNKNOWN = b"\x01" + b"\xff" * 7
@@ -131,6 +133,26 @@ def test_only_frames_of_the_first_video_track() -> None:
     blocks, walk = walked(EBML + made("18538067", tracks, cluster, cluster))
     assert [each.time_ms for each in blocks] == [2, 2]
     assert walk.codec == "V_MJPEG"
+
+
+def test_a_file_without_an_index_is_not_finished() -> None:
+    """Its size is stated, but nothing to seek by is there."""
+    cluster = made("1f43b675", made("e7", b"\0"), simple(1))
+    _, walk = walked(EBML + made("18538067", cluster))
+    assert (walk.tail, walk.indexed, walk.finished) == (0, False, False)
+
+
+def test_clusters_of_several_frames(tmp_path: Path) -> None:
+    sent = [packet(number, b"\xff\xd8%d\xff\xd9" % number) for number in range(40)]
+    data = record(tmp_path / "a.mkv", sent).read_bytes()
+    blocks, walk = walked(data)
+    assert len(clusters(data)) < 20
+    assert [each.time_ms for each in blocks] == [40 * number for number in range(40)]
+    for each, was in zip(pictures(data, blocks), sent, strict=True):
+        assert each.endswith(was.payload[2:])
+    bad = data[: blocks[20].offset - 2] + data[blocks[21].offset - 5 :]
+    assert len(walked(bad)[0]) >= 30
+    assert (walk.faults, walk.finished) == ([], True)
 
 
 @pytest.mark.parametrize(("scale", "expected"), [(1_000_000, 7), (100_000, 1), (10_000_000, 70)])
@@ -220,6 +242,30 @@ def test_a_cluster_written_over(data: bytes) -> None:
     (fault,) = walk.faults
     assert (fault.offset, fault.size) == (marks[4], marks[6] - marks[4])
     assert fault.reason
+
+
+def test_no_cluster_is_overlooked(data: bytes) -> None:
+    """Wherever it lies in the pieces by which the file is looked through."""
+    marks = clusters(data)
+    for size in (*range(4060, 4110), *range(12260, 12300)):
+        blocks, walk = walked(data[: marks[4]] + bytes(size) + data[marks[4] :])
+        assert (len(blocks), walk.faults[0].size) == (12, size)
+
+
+def test_a_forged_size_that_ends_before_what_looks_like_a_frame() -> None:
+    trap = b"\xff\xd8 a picture with \xa3\x86\x81\0\0\x80ab in it \xff\xd9"
+    first = made("1f43b675", made("e7", b"\1"), simple(0), size=b"\x98")
+    assert len(first) == 4 + 1 + 24
+    second = made("1f43b675", made("e7", b"\2"), made("a3", b"\x81\0\0\x80" + trap))
+    good = EBML + made("18538067", first, second, second, size=UNKNOWN)
+    at = good.index(b"\xa3", good.index(CLUSTER)) + 1
+    assert good[at - 1 : at + 1] == b"\xa3\x93"
+    reach = good.index(b"\xa3\x86") - at - 1
+    bad = good[:at] + bytes((0x80 | reach,)) + good[at + 1 :]
+    assert pictures(good, walked(good)[0]) == [JPEG, trap, trap]
+    blocks, walk = walked(bad)
+    assert pictures(bad, blocks) == [trap, trap]
+    assert len(walk.faults) == 1
 
 
 @pytest.mark.parametrize("size", ["4fff", "5fff", "7fff", "7ffe", "4001"])

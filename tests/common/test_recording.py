@@ -112,6 +112,14 @@ def test_time_of_and_back(yard: Recording) -> None:
     assert yard.time_of(-1) == yard.duration
 
 
+def test_times_that_floats_do_not_hit(tmp_path: Path) -> None:
+    assert 1.001 * 1000 < 1001
+    frames = [packet(0), packet(1, monotonic_ns=packet(0).header.monotonic_ns + 1001 * 10**6)]
+    with Recording(record(tmp_path / "a.mkv", frames)) as recording:
+        assert recording.index_at(recording.time_of(1)) == 1
+        assert list(recording.packets(1.001)) == frames[1:]
+
+
 @pytest.mark.parametrize("seconds", [-1, -0.001, 0.81, 1e300, float("inf"), float("nan")])
 def test_outside_there_is_nothing(yard: Recording, seconds: float) -> None:
     with pytest.raises(RecordingError, match="holds nothing at"):
@@ -227,6 +235,18 @@ def test_a_file_that_grows(path: Path, tmp_path: Path) -> None:
         growing.write_bytes(data)
         assert recording.refresh() == 3
         assert list(recording.packets()) == sent()
+        assert recording.finished
+
+
+def test_a_size_that_is_filled_in_at_the_end(tmp_path: Path) -> None:
+    path = record(tmp_path / "a.mkv", [packet(0, b"\xff\xd8\xff\xd9")])
+    data = path.read_bytes()
+    at = data.index(bytes.fromhex("18538067")) + 4
+    path.write_bytes(data[:at] + b"\x01" + b"\xff" * 7 + data[at + 8 :])
+    with Recording(path) as recording:
+        assert not recording.finished
+        path.write_bytes(data)
+        assert recording.refresh() == 0
         assert recording.finished
 
 

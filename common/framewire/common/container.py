@@ -127,6 +127,9 @@ def places(path: Path) -> Iterator[Block]:
     """
     file, stream = _open(path)
     with file:
+        codec = stream.codec_context.name
+        if codec != "mjpeg":
+            raise RecordingError(f"cannot read {path}: it is a clip of codec {codec}, no recording")
         for packet in _demux(file, stream, path):
             if packet.pos is not None and packet.pts is not None and packet.time_base is not None:
                 time_ms = round(packet.pts * packet.time_base * 1000)
@@ -149,7 +152,11 @@ def is_recording(path: Path) -> bool:
 
 
 class RecordingReader:
-    """Reads a recording. Not thread-safe. `RecordingError` if it is none."""
+    """Reads through a recording in any container, as FFmpeg does. Not thread-safe.
+
+    For what goes from the beginning to the end, as a replay; `Recording` finds any frame, and reads
+    more of a damaged file. `RecordingError` if it is none.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -79,7 +79,7 @@ class Recording(Closing, Sequence[Frame]):
         if self.damaged:
             return "it holds no frame with a framewire header: it is a clip, or damaged"
         if walk.codec and walk.codec != "V_MJPEG":
-            return f"it is a clip of codec {walk.codec}, not a framewire recording"
+            return f"it is a clip of codec {walk.codec}, no recording"
         return walk.reason or "it holds no frames"
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -62,21 +62,28 @@ class RecordingFile:
 
 
 class Window:
-    """Reads many small pieces near each other, with few calls of the system. Not thread-safe."""
+    """Reads many small pieces near each other, with few calls of the system. Not thread-safe.
+
+    It remembers two places: a `Walk` looks at what follows a picture before it tells of it, and
+    then the front of that picture is read.
+    """
 
     def __init__(self, file: RecordingFile) -> None:
         self._file = file
-        self._begin, self._data = 0, b""
+        self._now = self._before = (0, b"")
 
     def read(self, offset: int, size: int) -> bytes:
         """As `RecordingFile.read`, but perhaps as the file was at the last `forget`."""
         if size > _WINDOW_BYTES:
             return self._file.read(offset, size)
-        at = offset - self._begin
-        if not 0 <= at <= len(self._data) - size:
-            self._begin, self._data, at = offset, self._file.read(offset, _WINDOW_BYTES), 0
-        return self._data[at : at + size]
+        for begin, data in (self._now, self._before):
+            at = offset - begin
+            if 0 <= at <= len(data) - size:
+                return data[at : at + size]
+        data = self._file.read(offset, _WINDOW_BYTES)
+        self._now, self._before = (offset, data), self._now
+        return data[:size]
 
     def forget(self) -> None:
         """The file may have changed."""
-        self._data = b""
+        self._now = self._before = (0, b"")
