@@ -18,6 +18,7 @@ SURFACE = {
         "ReceiverStats",
         "Recorder",
         "RecorderStats",
+        "Recording",
         "Sink",
         "TopicReceived",
         "decode",

@@ -1,153 +1,114 @@
-"""`info`: what a recording or clip holds."""
+"""`info`: what recordings and clips hold, and whether they are whole."""
 
-from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framewire.common.clock import NS
-from framewire.common.errors import ProtocolError
-from framewire.common.gaps import GapCounter
+from framewire.common.errors import RecordingError, UsageError
 from framewire.common.options import Json, Switch
 from framewire.common.terminal import EXIT_DONE, EXIT_FAILED, EXIT_LOST, print_json
 
 if TYPE_CHECKING:
-    from framewire.common.frame import Header, Packet
+    from framewire.app.facts import Facts
 
 __all__ = ["info"]
 
-
-@dataclass(slots=True)
-class _Facts:
-    """One line of the answer."""
-
-    kind: str
-    topic: str = ""
-    codec: str = "jpeg"
-    width: int = 0
-    height: int = 0
-    frames: int = 0
-    duration_s: float = 0.0
-    lost: int = 0
-    gaps: int = 0
-    damaged: int = 0
-    first_captured_ns: int = 0
-    last_captured_ns: int = 0
-    senders: set[str] = field(default_factory=set)
-
-    @property
-    def fps(self) -> float:
-        return (self.frames - 1) / self.duration_s if self.duration_s > 0 else 0.0
+_SUFFIXES = frozenset((".mkv", ".mp4", ".mov", ".avi", ".webm", ".mjpeg"))
+_LISTED = 10
 
 
-def info(file: Path, /, *, check: Switch = False, json: Json = False) -> int:
-    """Tell what a recording or clip holds: topics, frames, duration, gaps, size.
+def info(*files: Path, check: Switch = False, json: Json = False) -> int:
+    """Tell what recordings and clips hold: topic, frames, times, gaps, damage.
 
     Parameters
     ----------
-    file
-        A recording or any video file.
+    files
+        Recordings, any video files, or folders of them.
     check
-        Read and check every frame; exit with 1 if one is damaged, 3 if one is missing.
+        Read and check every frame; exit with 1 if one is damaged or a file was cut, with 3 if
+        frames are missing.
     """
-    from framewire.common.container import is_recording
+    from framewire.app.facts import facts_of
 
-    facts = _recording(file, check) if is_recording(file) else _clip(file, check)
-    size = file.stat().st_size
-    if json:
-        _print_json(file, size, facts)
-    else:
-        _print_text(file, size, facts, check)
-    if not check:
-        return EXIT_DONE
-    return EXIT_FAILED if facts.damaged else EXIT_LOST if facts.lost else EXIT_DONE
-
-
-def _recording(file: Path, check: bool) -> _Facts:
-    from framewire.common.container import RecordingReader
-    from framewire.common.timeline import Timeline
-
-    facts, gaps, timeline = _Facts("recording"), GapCounter(), Timeline()
-    with closing(RecordingReader(file)) as reader:
-        for packet in reader.packets():
-            _count(facts, packet.header, gaps, timeline.at(packet.header))
-            if check and _is_damaged(packet):
-                facts.damaged += 1
-        facts.damaged += reader.damaged
-    facts.lost = gaps.lost
-    return facts
+    paths = [path for file in files for path in _videos(file)]
+    if not paths:
+        named = ", ".join(map(str, files))
+        raise UsageError(f"{named} holds no video" if named else "name a recording or a folder")
+    codes = []
+    for path in paths:
+        try:
+            facts = facts_of(path, check=check)
+        except RecordingError as error:
+            if len(paths) == 1:
+                raise
+            print(f"framewire: {error}", file=sys.stderr)
+            codes.append(EXIT_FAILED)
+            continue
+        if json:
+            print_json(**facts)
+        else:
+            print("\n".join(_lines(facts, check)))
+        codes.append(_code(facts) if check else EXIT_DONE)
+    return EXIT_FAILED if EXIT_FAILED in codes else max(codes)
 
 
-def _count(facts: _Facts, header: "Header", gaps: GapCounter, position_ns: int) -> None:
-    if not facts.frames:
-        facts.topic, facts.width, facts.height = header.topic, header.width, header.height
-        facts.first_captured_ns = header.captured_ns
-    facts.frames += 1
-    facts.duration_s = position_ns / NS
-    facts.last_captured_ns = header.captured_ns
-    facts.senders.add(header.sender)
-    facts.gaps += bool(gaps.frame(header.sender, header.sequence, replay=header.replay))
+def _videos(file: Path) -> list[Path]:
+    if not file.is_dir():
+        return [file]
+    return sorted(path for path in file.rglob("*") if path.suffix.lower() in _SUFFIXES)
 
 
-def _is_damaged(packet: "Packet") -> bool:
-    from framewire.common.jpeg import decode
-    from framewire.common.wire import check_payload
-
-    try:
-        check_payload(packet.header, packet.payload)
-        decode(packet.payload)
-    except ProtocolError:
-        return True
-    return False
+def _code(facts: "Facts") -> int:
+    if any(facts.get(name) for name in ("damaged", "faults", "cut_bytes", "missing_bytes")):
+        return EXIT_FAILED
+    return EXIT_LOST if facts.get("lost") else EXIT_DONE
 
 
-def _clip(file: Path, check: bool) -> _Facts:
-    from framewire.common.container import clip_facts
-
-    clip = clip_facts(file, decode=check)
-    return _Facts(
-        "clip",
-        codec=clip.codec,
-        width=clip.width,
-        height=clip.height,
-        frames=clip.frames,
-        duration_s=clip.duration_s,
-        damaged=clip.damaged,
-    )
-
-
-def _print_json(file: Path, size: int, facts: _Facts) -> None:
-    common = {
-        "file": str(file),
-        "kind": facts.kind,
-        "bytes": size,
-        "codec": facts.codec,
-        "width": facts.width,
-        "height": facts.height,
-        "frames": facts.frames,
-        "duration_s": round(facts.duration_s, 9),
-        "fps": round(facts.fps, 3),
-        "damaged": facts.damaged,
-    }
-    recorded = {
-        "topic": facts.topic,
-        "first_captured_ns": facts.first_captured_ns,
-        "last_captured_ns": facts.last_captured_ns,
-        "lost": facts.lost,
-        "gaps": facts.gaps,
-        "senders": sorted(facts.senders),
-    }
-    print_json(**common, **(recorded if facts.kind == "recording" else {}))
-
-
-def _print_text(file: Path, size: int, facts: _Facts, check: bool) -> None:
-    print(f"{file}: {facts.kind}, {size / 1e6:.1f} MB")
-    what = f"{facts.width}x{facts.height} {facts.codec}"
-    print(f"  {facts.frames} frames of {what}, {facts.duration_s:.3f} s, {facts.fps:.2f} fps")
-    if facts.kind == "recording":
-        began = datetime.fromtimestamp(facts.first_captured_ns / NS, UTC)
-        print(f"  topic {facts.topic}, from {began:%Y-%m-%d %H:%M:%S.%f} UTC")
-        print(f"  {facts.lost} lost in {facts.gaps} gap(s), {len(facts.senders)} sender run(s)")
+def _lines(facts: "Facts", check: bool) -> Iterator[str]:
+    yield f"{facts['file']}: {facts['kind']}, {facts['bytes'] / 1e6:.1f} MB"
+    what = f"{facts['frames']} frames of {facts['width']}x{facts['height']} {facts['codec']}"
+    yield f"  {what}, {facts['duration_s']:.3f} s, {facts['fps']:.2f} fps"
+    if facts["kind"] == "recording":
+        yield from _recorded(facts)
+        yield from _gaps(facts)
+        yield from _damage(facts)
     if check:
-        print(f"  {facts.damaged} damaged")
+        yield f"  {facts['damaged']} damaged"
+
+
+def _recorded(facts: "Facts") -> Iterator[str]:
+    yield f"  {facts['min_interval_ms']:.1f} to {facts['max_interval_ms']:.1f} ms between frames"
+    yield f"  topic {facts['topic']}, {facts['began'][:26]} to {facts['ended'][:26]} UTC"
+
+
+def _gaps(facts: "Facts") -> Iterator[str]:
+    runs = f"{len(facts['senders'])} sender run(s)"
+    again = f", {facts['repeated']} came twice" if facts["repeated"] else ""
+    yield f"  {facts['lost']} lost in {facts['gaps']} gap(s), {runs}{again}"
+    for gap in facts["missing"][:_LISTED]:
+        place = f"from {gap['start_s']:.3f} to {gap['end_s']:.3f} s"
+        yield f"    {place}: {gap['frames']} lost, numbers {gap['first']} to {gap['last']}"
+    yield from _more(facts["missing"])
+
+
+def _damage(facts: "Facts") -> Iterator[str]:
+    if not facts["finished"]:
+        yield "  not finished: it has no index (framewire repair writes one)"
+    if facts["cut_bytes"]:
+        yield f"  cut: the last {facts['cut_bytes']} bytes are no whole frame"
+    if facts["missing_bytes"]:
+        yield f"  cut: {facts['missing_bytes']} bytes are missing at its end"
+    for fault in facts["faults"][:_LISTED]:
+        yield f"  damaged: {fault['size']} bytes from byte {fault['offset']} on: {fault['reason']}"
+    yield from _more(facts["faults"])
+    if facts["unreadable"]:
+        yield f"  damaged: {facts['unreadable']} frame(s) whose header cannot be read"
+    for frame in facts["damaged_frames"][:_LISTED]:
+        yield f"  damaged: frame {frame['index']} at {frame['time_s']:.3f} s: {frame['reason']}"
+    yield from _more(facts["damaged_frames"])
+
+
+def _more(found: list["Facts"]) -> Iterator[str]:
+    if len(found) > _LISTED:
+        yield f"    and {len(found) - _LISTED} more (--json lists all)"

@@ -7,7 +7,7 @@ for ever where the libraries of PyAV were loaded first.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,10 +19,19 @@ import av.container
 from framewire.common.errors import ProtocolError, RecordingError
 from framewire.common.frame import Packet
 from framewire.common.jpeg_syntax import split_header
+from framewire.common.matroska import Block
 from framewire.common.recording_writer import RecordingWriter
 from framewire.common.wire import decode_header
 
-__all__ = ["ClipFacts", "RecordingReader", "RecordingWriter", "clip_facts", "is_recording"]
+__all__ = [
+    "ClipFacts",
+    "RecordingReader",
+    "RecordingWriter",
+    "clip_facts",
+    "copy_pictures",
+    "is_recording",
+    "places",
+]
 
 _MS = Fraction(1, 1000)  # Matroska's own resolution
 
@@ -57,6 +66,22 @@ def _demux(
         raise RecordingError(f"cannot read on in {path}: {_reason(error)}") from error
 
 
+def places(path: Path) -> Iterator[Block]:
+    """Where FFmpeg finds the pictures of a file that is no Matroska, as an MP4 with copied ones.
+
+    `RecordingError` if it cannot read it. Reads all of it.
+    """
+    file, stream = _open(path)
+    with file:
+        codec = stream.codec_context.name
+        if codec != "mjpeg":
+            raise RecordingError(f"cannot read {path}: it is a clip of codec {codec}, no recording")
+        for packet in _demux(file, stream, path):
+            if packet.pos is not None and packet.pts is not None and packet.time_base is not None:
+                time_ms = round(packet.pts * packet.time_base * 1000)
+                yield Block(packet.pos, packet.size, max(0, time_ms))
+
+
 def is_recording(path: Path) -> bool:
     """Whether `path` is a video file whose first picture carries a framewire header."""
     try:
@@ -73,7 +98,11 @@ def is_recording(path: Path) -> bool:
 
 
 class RecordingReader:
-    """Reads a recording. Not thread-safe. `RecordingError` if it is none."""
+    """Reads through a recording in any container, as FFmpeg does. Not thread-safe.
+
+    For what goes from the beginning to the end, as a replay; `Recording` finds any frame, and reads
+    more of a damaged file. `RecordingError` if it is none.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -138,3 +167,26 @@ def clip_facts(path: Path, *, decode: bool) -> ClipFacts:
                     facts.damaged += 1
         facts.duration_s = max(times) - min(times) if times else 0.0
     return facts
+
+
+def copy_pictures(path: Path, first: Header, pictures: Iterable[tuple[int, bytes]]) -> None:
+    """Write a finished recording of (media time in milliseconds, JPEG with its header in it) each.
+
+    `first` is the first one's header. One that does not come later than the one before is put a
+    millisecond behind it. `RecordingError` if the file cannot be written.
+    """
+    last_ms = -1
+    try:
+        with av.open(_url(path), "w", format="matroska", options={"write_crc32": "0"}) as file:
+            file.metadata["title"] = first.topic
+            stream = file.add_mux_stream(
+                "mjpeg", width=first.width, height=first.height, time_base=_MS
+            )
+            for time_ms, data in pictures:
+                packet = av.Packet(data)
+                packet.stream, packet.time_base = stream, _MS
+                packet.pts = packet.dts = last_ms = max(last_ms + 1, time_ms)
+                packet.is_keyframe = True
+                file.mux(packet)
+    except (av.FFmpegError, OSError) as error:
+        raise RecordingError(f"cannot write {path}: {_reason(error)}") from error

@@ -1,5 +1,6 @@
 """The receiving side: the `Receiver`, and sinks for what it gets."""
 
+from framewire.common.recording import Recording
 from framewire.receiver.account import ReceiverStats, TopicReceived
 from framewire.receiver.decoder import decode
 from framewire.receiver.receiver import Receiver
@@ -15,6 +16,7 @@ __all__ = [
     "ReceiverStats",
     "Recorder",
     "RecorderStats",
+    "Recording",
     "Sink",
     "TopicReceived",
     "decode",
