@@ -21,7 +21,14 @@ from framewire.common.jpeg_syntax import split_header, with_header
 from framewire.common.timeline import Timeline
 from framewire.common.wire import decode_header, encode_header
 
-__all__ = ["ClipFacts", "RecordingReader", "RecordingWriter", "clip_facts", "is_recording"]
+__all__ = [
+    "ClipFacts",
+    "RecordingReader",
+    "RecordingWriter",
+    "clip_facts",
+    "is_recording",
+    "media_duration_s",
+]
 
 _MS = Fraction(1, 1000)  # Matroska's own resolution
 
@@ -192,3 +199,13 @@ def clip_facts(path: Path, *, decode: bool) -> ClipFacts:
                     facts.damaged += 1
         facts.duration_s = max(times) - min(times) if times else 0.0
     return facts
+
+
+def media_duration_s(path: Path) -> float | None:
+    """Seconds that a file says it lasts, without reading it; None if it does not say.
+
+    `RecordingError` if it cannot be opened.
+    """
+    file, _ = _open(path)
+    with file:
+        return None if file.duration is None else file.duration / av.time_base

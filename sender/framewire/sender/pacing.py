@@ -3,7 +3,10 @@
 from framewire.common.clock import NS
 from framewire.common.errors import UsageError
 
-__all__ = ["Pacer", "Thinner"]
+__all__ = ["GapSkipper", "Pacer", "Thinner"]
+
+LONG_GAP_NS, SHORT_GAP_NS = 2 * NS, NS // 2
+"""What `GapSkipper` skips, and what it leaves: long enough to be seen as a break."""
 
 
 class Pacer:
@@ -34,6 +37,33 @@ class Pacer:
         if now_ns - due > self._patience_ns:
             self._anchor, due = (media_ns, now_ns), now_ns
         return due
+
+    def shift(self, by_ns: int) -> None:
+        """Move the rest of the schedule: after a pause, or to show a frame before its time."""
+        if self._anchor is not None:
+            self._anchor = self._anchor[0], self._anchor[1] + by_ns
+
+    def restart(self) -> None:
+        """Forget the schedule: the next frame is due at once, and the others follow from it."""
+        self._anchor = None
+
+
+class GapSkipper:
+    """Media time with its long gaps made short. Give it each frame's time, in order."""
+
+    __slots__ = ("_last_ns", "_skipped_ns")
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self._skipped_ns = 0
+
+    def at(self, media_ns: int) -> int:
+        """When to play the frame at `media_ns`: a gap of more than two seconds lasts half of one."""
+        step_ns = 0 if self._last_ns is None else media_ns - self._last_ns
+        if step_ns > LONG_GAP_NS:
+            self._skipped_ns += step_ns - SHORT_GAP_NS
+        self._last_ns = media_ns
+        return media_ns - self._skipped_ns
 
 
 class Thinner:

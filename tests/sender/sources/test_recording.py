@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -229,16 +229,16 @@ def test_a_cut_recording_plays_as_far_as_it_goes(
 def test_a_loop_without_anything_to_show_ends(yard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = 0
     with RecordingSource(yard, SourceOptions(loop=True, start=60, speed=0)) as source:
-        merged = source._merged
+        play = source._round
 
-        def counted() -> object:
+        def counted(*arguments: Any) -> object:
             nonlocal rounds
             rounds += 1
             if rounds > 10:
                 pytest.fail("it goes round and round")
-            return merged()
+            return play(*arguments)
 
-        monkeypatch.setattr(source, "_merged", counted)
+        monkeypatch.setattr(source, "_round", counted)
         with pytest.raises(SourceError):
             list(source.packets())
 
