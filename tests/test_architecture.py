@@ -16,9 +16,9 @@ MAY_IMPORT = {
     "receiver": {"common", "receiver"},
     "app": {"common", "sender", "receiver", "app"},
 }
-ONLY_IN = {
+ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "zmq": "common/framewire/common/transport/",
-    "av": "common/framewire/common/container.py",
+    "av": ("common/framewire/common/container.py", "common/framewire/common/h264.py"),
     "cv2": "common/framewire/common/opencv.py",
     "time": "common/framewire/common/clock.py",
     "simplejpeg": "common/framewire/common/turbo.py",

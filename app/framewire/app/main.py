@@ -25,6 +25,10 @@ COMMANDS = {
     "web": ("framewire.app.web.cli:web", "Show cameras in a browser."),
     "relay": ("framewire.app.relay:relay", "Offer many senders at one address."),
     "info": ("framewire.app.info:info", "Tell what a recording or clip holds."),
+    "export": (
+        "framewire.app.exporting.cli:export",
+        "Turn recordings into mp4, JPEG files, mcap or csv.",
+    ),
     "devices": ("framewire.sender.cli:devices", "List the cameras of this machine."),
     "demo": ("framewire.app.demo:demo", "Try it: a real sender and receiver, in one command."),
 }

@@ -1,18 +1,20 @@
 """Pictures into an H.264 film: an MP4 file whose frames keep their own times, for players and editors.
 
-Stands beside `container`, which sees to it that OpenCV is loaded before PyAV.
+Stands beside `container`: no other module imports PyAV.
 """
 
+import contextlib
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from framewire.common.container import RecordingReader as _after_opencv  # noqa: F401
-import av  # isort: skip
-from av.video.codeccontext import VideoCodecContext  # isort: skip
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc  # isort: skip
+with contextlib.suppress(Exception):  # before PyAV, as in `container`
+    from framewire.common.opencv import cv2 as _cv2  # noqa: F401
+import av
+from av.video.codeccontext import VideoCodecContext
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from framewire.common.errors import SinkError
 from framewire.common.frame import Image
@@ -46,8 +48,11 @@ class Film:
     full-range BT.601 is converted to limited-range BT.709, and tagged so: what players expect.
     """
 
-    def __init__(self, path: Path, width: int, height: int, *, crf: int) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, width: int, height: int, *, crf: int, named: Path | None = None
+    ) -> None:
+        """`named` is what errors call the file, if it is to be moved later."""
+        self._name = named or path
         self.encoder = usable_encoder()
         self.size = width + width % 2, height + height % 2
         """Of the film, in pixels."""
@@ -110,7 +115,7 @@ class Film:
 
     def _failed(self, error: BaseException) -> SinkError:
         reason = getattr(error, "strerror", None) or str(error)
-        return SinkError(f"cannot write {self.path}: {reason}")
+        return SinkError(f"cannot write {self._name}: {reason}")
 
 
 def _set_up(context: VideoCodecContext, size: tuple[int, int], crf: int | None) -> None:
