@@ -10,9 +10,10 @@ from heapq import heappop, heappush
 from itertools import chain
 from pathlib import Path
 
+from framewire.common.amount import parse_place
 from framewire.common.clock import NS
 from framewire.common.container import RecordingReader, media_duration_s
-from framewire.common.errors import RecordingError, SourceError
+from framewire.common.errors import RecordingError, SourceError, UsageError
 from framewire.common.frame import Header, Packet
 from framewire.common.timeline import Timeline
 
@@ -72,9 +73,19 @@ class Session:
             each.begin_ns + round((media_duration_s(each.path) or 0) * NS) for each in self.segments
         )
 
-    def position_ns(self, wall_ns: int) -> int:
-        """Where on the time line a moment of the wall clock lies, as the first frame has it."""
-        return wall_ns - self.segments[0].first.captured_ns
+    def span_ns(self, start: str, end: str | None) -> tuple[int, int | None]:
+        """Places as people write them (`parse_place`), on the time line; None is the end.
+
+        `UsageError` where nothing can lie between them.
+        """
+        start_ns, end_ns = max(0, self._at_ns(start)), None if end is None else self._at_ns(end)
+        if end_ns is not None and end_ns <= start_ns:
+            raise UsageError(f"the end {end} is not after the start {start}, or before all frames")
+        return start_ns, end_ns
+
+    def _at_ns(self, text: str) -> int:
+        place = parse_place(text)
+        return place.ns - self.segments[0].first.captured_ns if place.wall else place.ns
 
     def packets(self, start_ns: int = 0, end_ns: int | None = None) -> Iterator[Timed]:
         """The packets from `start_ns` up to, not with, `end_ns`, in the order of their times."""

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from framewire.common.amount import parse_place
 from framewire.common.clock import NS
 from framewire.common.errors import JpegError, SinkError, UsageError
 from framewire.common.options import From, Json, Switch, Until
@@ -71,7 +70,7 @@ def export(
     instead = _INSTEAD.format(name=files[0])
     with Stopper() as stop:
         session = Session(files, instead=instead, tolerant=True)
-        pictures = Pictures(session, *_range(session, start, end))
+        pictures = Pictures(session, *session.span_ns(start, end))
         options = ExportOptions(out, session.topics, overwrite=overwrite, headers=headers)
         options = options if crf is None else replace(options, crf=crf)
         run = _Run(session, pictures, open_exporter(to, options), json=json)
@@ -96,19 +95,6 @@ def _check(
             raise UsageError(f"--out -: only for csv and jsonl; name a place for {to}")
         if json:
             raise UsageError("--json and --out - would both write to standard output: choose one")
-
-
-def _range(session: "Session", start: str, end: str | None) -> tuple[int, int | None]:
-    """Nanoseconds of media time."""
-
-    def at_ns(text: str) -> int:
-        place = parse_place(text)
-        return session.position_ns(place.ns) if place.wall else place.ns
-
-    start_ns, end_ns = max(0, at_ns(start)), None if end is None else at_ns(end)
-    if end_ns is not None and end_ns <= start_ns:
-        raise UsageError(f"nothing to export: the end {end} is not after the start {start}")
-    return start_ns, end_ns
 
 
 class _Run:
