@@ -26,6 +26,8 @@ _ENCODERS = (H264, "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
 """The first that this PyAV has. Hardware encoders that need a device are not tried blindly."""
 
 _US = Fraction(1, 1_000_000)
+_TICK_US = {"mpeg4": 1000}
+"""MPEG-4 part 2 has 16 bits for the units of a second; H.264 takes microseconds."""
 _LONGEST_STEP_US = 1_800_000_000
 """FFmpeg's MP4 muxer takes no step of 2**31 units, 36 minutes: the picture is then shown again."""
 _BITS_PER_PIXEL_S = 4
@@ -58,6 +60,7 @@ class Film:
         """Of the film, in pixels."""
         self._given = width, height
         self._last: tuple[int, Image] | None = None
+        self._tick_us = _TICK_US.get(self.encoder, 1)
         self._step_us = 40_000
         try:
             options = {"movflags": "+faststart", "video_track_timescale": "1000000"}
@@ -67,19 +70,20 @@ class Film:
             raise self._failed(error) from error
         assert isinstance(stream, av.VideoStream)
         self._stream = stream
+        stream.codec_context.time_base = self._tick_us * _US
         _set_up(stream.codec_context, self.size, crf if self.encoder == H264 else None)
 
     def write(self, image: Image, at_us: int) -> None:
         """Show `image`, (H, W, 3) BGR or (H, W), from `at_us` microseconds on.
 
-        Not before the frame written last: one at its time, or earlier, follows a microsecond later.
+        Not before the frame written last: one at its time, or earlier, follows as soon as can be.
         """
         if self._last is not None:
             last_us, last_image = self._last
             while at_us - last_us > _LONGEST_STEP_US:
                 last_us += _LONGEST_STEP_US
                 self._encode(last_image, last_us)
-            at_us = max(at_us, last_us + 1)
+            at_us = max(at_us, last_us + self._tick_us)
             self._step_us = at_us - last_us
         self._encode(image, at_us)
         self._last = at_us, image
@@ -121,7 +125,6 @@ class Film:
 def _set_up(context: VideoCodecContext, size: tuple[int, int], crf: int | None) -> None:
     context.width, context.height = size
     context.pix_fmt = "yuv420p"
-    context.time_base = _US
     context.color_range = ColorRange.MPEG
     context.colorspace = Colorspace.ITU709
     context.color_primaries = ColorPrimaries.BT709
