@@ -118,9 +118,10 @@ class Session:
         with closing(RecordingReader(segment.path)) as reader:
             for packet in self._read(reader, seek_ns):
                 at_ns = base_ns + timeline.at(packet.header)
-                if not begun and (astray_ns := segment.begin_ns + seek_ns - at_ns) > _ASTRAY_NS:
-                    base_ns += astray_ns  # the wall clock was put back between runs: the file knows
-                    at_ns += astray_ns
+                if not begun and segment.begin_ns + seek_ns - at_ns > _ASTRAY_NS:
+                    # The wall clock was put back between runs. The file's own time stamps know.
+                    base_ns += start_ns - at_ns
+                    at_ns = start_ns
                 begun = True
                 if end_ns is not None and at_ns >= end_ns:
                     return

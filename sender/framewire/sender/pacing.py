@@ -3,7 +3,10 @@
 from framewire.common.clock import NS
 from framewire.common.errors import UsageError
 
-__all__ = ["GapSkipper", "Pacer", "Thinner"]
+__all__ = ["PATIENCE_NS", "GapSkipper", "Pacer", "Thinner"]
+
+PATIENCE_NS = NS // 5
+"""How late a player may be and still make up for it."""
 
 LONG_GAP_NS, SHORT_GAP_NS = 2 * NS, NS // 2
 """What `GapSkipper` skips, and what it leaves: long enough to be seen as a break."""
@@ -17,7 +20,7 @@ class Pacer:
     Speed 0 means as fast as possible: everything is due at once.
     """
 
-    def __init__(self, speed: float = 1.0, patience_ns: int = NS // 5) -> None:
+    def __init__(self, speed: float = 1.0, patience_ns: int = PATIENCE_NS) -> None:
         if speed and not 0.001 <= speed <= 1000:
             raise UsageError(
                 f"speed {speed} is not possible: use 0 (as fast as possible) or 0.001 to 1000"

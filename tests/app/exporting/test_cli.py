@@ -125,9 +125,7 @@ def test_a_range_by_seconds_and_by_the_wall_clock(
 
 
 def test_files_of_two_topics_come_in_the_order_of_capture(tmp_path: Path, capsys: Output) -> None:
-    record(tmp_path / "all" / "b.mkv", packets([0, 100, 200])) if (
-        tmp_path / "all"
-    ).mkdir() else None
+    (tmp_path / "all").mkdir()
     record(tmp_path / "all" / "b.mkv", packets([0, 100, 200]))
     record(tmp_path / "all" / "a.mkv", packets([50, 150], topic="lab/cam2", sender="other"))
     folder = str(tmp_path / "all")

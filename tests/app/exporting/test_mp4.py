@@ -20,6 +20,10 @@ from framewire.common.wire import checksum
 Output = pytest.CaptureFixture[str]
 
 
+def bgr(frame: av.VideoFrame) -> Any:
+    return frame.to_ndarray(format="bgr24")
+
+
 def frames(path: Path) -> list[tuple[float, Any]]:
     """(milliseconds, BGR) of each."""
     with av.open(str(path)) as film:
@@ -107,7 +111,7 @@ def test_without_libx264_something_else_is_taken_and_said(
     assert "encoded with mpeg4, without --crf" in capsys.readouterr().out
     with av.open(str(out)) as film:
         pictures = list(film.decode(video=0))
-    numbers = [read_number(each.to_ndarray(format="bgr24")) for each in pictures]
+    numbers = [read_number(bgr(each)) for each in pictures]
     assert numbers == [0, 1, 2, 3]
     shown = [1000 * (each.time or 0) for each in pictures]
     assert shown == pytest.approx([0, 41, 42, 300], abs=0.01)

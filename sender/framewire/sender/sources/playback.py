@@ -3,7 +3,7 @@
 import threading
 
 from framewire.common.clock import NS, monotonic_ns, wall_ns
-from framewire.sender.pacing import Pacer, Thinner
+from framewire.sender.pacing import PATIENCE_NS, Pacer, Thinner
 from framewire.sender.sources.remote import Remote
 from framewire.sender.sources.source import Moment, SourceOptions
 
@@ -20,11 +20,15 @@ class Playback:
     """
 
     def __init__(
-        self, options: SourceOptions, stop: threading.Event, remote: Remote | None = None
+        self,
+        options: SourceOptions,
+        stop: threading.Event,
+        remote: Remote | None = None,
+        patience_ns: int = PATIENCE_NS,
     ) -> None:
         self._remote = remote
         self._jumped = False
-        self._pacer = Pacer(options.speed)
+        self._pacer = Pacer(options.speed, patience_ns)
         self._thinner = Thinner(options.fps)
         self._stop = stop
 

@@ -22,6 +22,9 @@ __all__ = ["NO_RECORDING", "RecordingSource"]
 NO_RECORDING = "send it as a clip instead"
 
 _STEPS_BACK = 10_000
+_PATIENCE_NS = 2 * NS
+"""A replay stays in step with others, and with the clock on the wall, through hiccups of the machine;
+what was stopped for longer goes on from there. Ages do not suffer: they count from sending."""
 
 
 class RecordingSource(Source):
@@ -62,7 +65,7 @@ class RecordingSource(Source):
         """Where on the time line of the recordings the last frame stood."""
 
     def packets(self) -> Iterator[Packet]:
-        playback = Playback(self.options, self._stop, self._remote)
+        playback = Playback(self.options, self._stop, self._remote, _PATIENCE_NS)
         began_ns = 0
         while not self._stop.is_set():
             length_ns = yield from self._round(playback, began_ns)
