@@ -24,6 +24,7 @@ MINUTES = {
     "receiving": 8,
     "passthrough": 1,
     "recording": 2,
+    "replay_timing": 2,
     "fanout": 8,
     "jpeg_engine": 2,
     "startup": 3,

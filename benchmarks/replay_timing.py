@@ -1,0 +1,175 @@
+"""How exactly a replay keeps the times, bytes and headers of what was recorded.
+
+    pip install -e '.[bench]'; python benchmarks/replay_timing.py [--rounds 1] [--seconds 60]
+
+A sender makes frames at irregular times (intervals at random from 5 to 200 ms) with metadata that
+grows to 60 kB; they are recorded, and the recording is replayed and recorded again, at the original
+pace and at four times that. Payload, metadata and headers must come back as they were, but for the
+facts of a replay (`sender`, `replay`, `sent_ns`), or the benchmark fails. Each interval of the
+replay, between hand-overs to ZeroMQ and between arrivals at the recorder, is compared to the
+original one divided by the speed; the drift is the difference from the first frame to the last.
+Sender and recorder are two processes; all times are on the wall clock of this machine.
+"""
+
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+from ends import (
+    END,
+    MEADOW,
+    QUALITY,
+    START_S,
+    at_quantile,
+    clip_frames,
+    main_or_end,
+    parser,
+    tell,
+    workers,
+)
+from report import Column, Table, publish
+
+from framewire.common.container import RecordingReader
+from framewire.common.errors import ReceiveTimeout
+from framewire.common.frame import Header, Packet
+from framewire.receiver import Receiver, Recorder
+from framewire.sender import Sender, open_source
+
+SIZE, DISTINCT = (640, 360), 20
+SHORTEST_S, LONGEST_S = 0.005, 0.2
+METADATA_BYTES = 60_000  # 64 KiB is the limit
+QUIET_S = 3.0
+SPEEDS = (1.0, 4.0)
+ITS_OWN = {"sender", "replay", "sent_ns"}
+COLUMNS = [
+    Column("interval off, ms, median"), Column("99 %"), Column("worst", goal="<= 5 at speed 1"),
+    Column("drift, ms", goal="< 10"), Column("took, of the original time", digits=4),
+]  # fmt: skip
+
+
+# -- the sending end, in its process --------------------------------------------------------------
+
+
+def make(seconds: str) -> None:
+    """Frames as an irregular camera makes them."""
+    images = list(clip_frames(MEADOW, DISTINCT, SIZE))
+    irregular = random.Random(1)
+    with Sender("tcp://127.0.0.1:*", topic="bench", quality=QUALITY) as sender:
+        tell(endpoint=sender.endpoints[0])
+        sender.wait_for_receivers(1, START_S)
+        due_s = began_s = time.monotonic()
+        number = 0
+        while due_s < began_s + float(seconds):
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            grown = round((due_s - began_s) / float(seconds) * METADATA_BYTES)
+            metadata = {"n": number, "log": "x" * grown}
+            sender.send(images[number % DISTINCT], metadata=metadata)
+            due_s += irregular.uniform(SHORTEST_S, LONGEST_S)
+            number += 1
+        sender.close(START_S)
+
+
+def replay(path: str, speed: str) -> None:
+    with open_source(path, speed=float(speed)) as source, Sender("tcp://127.0.0.1:*") as sender:
+        tell(endpoint=sender.endpoints[0])
+        sender.wait_for_receivers(1, START_S)
+        for packet in source.packets():
+            sender.forward(packet)
+        sender.close(START_S)
+
+
+# -- the recording end ----------------------------------------------------------------------------
+
+
+def record(out: Path, end: Callable[..., None], *arguments: object) -> list[int]:
+    """Record all that an end sends; when each frame arrived, wall clock."""
+    arrived: list[int] = []
+    with workers() as start:
+        sending = start(subprocess.Popen, sys.argv[0], END, end.__name__, *arguments)
+        endpoint = sending.heard()["endpoint"]
+        with Receiver(endpoint, keep="all") as receiver, Recorder(out, overwrite=True) as recorder:
+            while True:
+                try:
+                    packet = receiver.read_packet(QUIET_S if arrived else START_S)
+                except ReceiveTimeout:
+                    break
+                arrived.append(packet.received_ns)
+                recorder.write(packet)
+    return arrived
+
+
+def recorded(path: Path) -> list[Packet]:
+    with closing(RecordingReader(path)) as reader:
+        return list(reader.packets())
+
+
+# -- what is compared -----------------------------------------------------------------------------
+
+
+def differences(first: Sequence[Packet], second: Sequence[Packet]) -> list[str]:
+    """What did not come back."""
+    if len(first) != len(second):
+        return [f"{len(first)} frames became {len(second)}"]
+    found = []
+    for was, now in zip(first, second, strict=True):
+        names = {
+            n for n in Header.__struct_fields__ if getattr(was.header, n) != getattr(now.header, n)
+        }
+        if names - ITS_OWN or was.payload != now.payload:
+            changed = ", ".join(sorted(names - ITS_OWN)) or "payload"
+            found.append(f"frame {was.sequence}: {changed} changed")
+    return found
+
+
+def figures(captured: Sequence[int], replayed: Sequence[int], speed: float) -> list[float]:
+    """One value for each column. Times in nanoseconds, of the same frames."""
+    off = sorted(
+        abs((b - a) - (d - c) / speed) / 1e6
+        for (a, b), (c, d) in zip(pairwise(replayed), pairwise(captured), strict=True)
+    )
+    whole, took = captured[-1] - captured[0], replayed[-1] - replayed[0]
+    drift = abs(took - whole / speed) / 1e6
+    return [at_quantile(off, 0.5), at_quantile(off, 0.99), off[-1], drift, took / whole]
+
+
+def measure(seconds: float, folder: Path) -> dict[str, list[float]]:
+    original = folder / "original.mkv"
+    record(original, make, seconds)
+    first = recorded(original)
+    captured = [packet.header.captured_ns for packet in first]
+    print(f"{len(first)} frames in {(captured[-1] - captured[0]) / 1e9:.2f} s", file=sys.stderr)
+    found = {}
+    for speed in SPEEDS:
+        again = folder / f"again-{speed}.mkv"
+        arrived = record(again, replay, original, speed)
+        second = recorded(again)
+        if wrong := differences(first, second):
+            sys.exit(f"failed at speed {speed:g}: {wrong[0]} ({len(wrong)} in all)")
+        sent = [packet.header.sent_ns for packet in second]
+        found[f"speed {speed:g}, sent"] = figures(captured, sent, speed)
+        found[f"speed {speed:g}, arrived"] = figures(captured, arrived, speed)
+    return found
+
+
+def main() -> None:
+    made = parser(__doc__, 60.0)
+    made.set_defaults(rounds=1)
+    options = made.parse_args()
+    taken = []
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(options.rounds):
+            taken.append(measure(options.seconds, Path(folder)))
+    table = Table("A recording of irregular frames, replayed and recorded again", COLUMNS, plot=2)
+    for name in taken[0]:
+        table.add(name, *zip(*(each[name] for each in taken), strict=True))
+    publish("replay_timing", [table])
+
+
+if __name__ == "__main__":
+    main_or_end(main, make, replay)
