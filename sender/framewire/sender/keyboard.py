@@ -69,9 +69,14 @@ class Keyboard(Closing):
         os.close(self._woken)  # the thread sees the end of the pipe
         if self._thread is not threading.current_thread():
             self._thread.join()
-            os.close(self._wake)
 
     def _read(self) -> None:
+        try:
+            self._read_keys()
+        finally:
+            os.close(self._wake)
+
+    def _read_keys(self) -> None:
         assert self._fd is not None
         while self.active:
             ready = select.select([self._fd, self._wake], [], [], _TICK_S)[0]
