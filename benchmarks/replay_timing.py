@@ -3,10 +3,9 @@
     pip install -e '.[bench]'; python benchmarks/replay_timing.py [--rounds 1] [--seconds 60]
 
 A sender makes frames at irregular times (intervals at random from 5 to 200 ms) with metadata that
-grows to 60 kB; they are recorded, and the recording is replayed and recorded again, at the original
-pace and at four times that. Payload, metadata and headers must come back as they were, but for the
-facts of a replay (`sender`, `replay`, `sent_ns`), or the benchmark fails. Each interval of the
-replay, between hand-overs to ZeroMQ and between arrivals at the recorder, is compared to the
+grows to 60 kB; they are recorded, and `framewire replay` sends the recording to be recorded again, at
+the original pace and at four times that. Payload, metadata and headers must come back as they were,
+but for the facts of a replay (`sender`, `replay`, `sent_ns`), or it fails. Each interval of the replay, between hand-overs to ZeroMQ and between arrivals at the recorder, is compared to the
 original one divided by the speed; the drift is the difference from the first frame to the last.
 Sender and recorder are two processes; all times are on the wall clock of this machine.
 """
@@ -16,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -39,13 +38,14 @@ from framewire.common.container import RecordingReader
 from framewire.common.errors import ReceiveTimeout
 from framewire.common.frame import Header, Packet
 from framewire.receiver import Receiver, Recorder
-from framewire.sender import Sender, open_source
+from framewire.sender import Sender
 
 SIZE, DISTINCT = (640, 360), 20
 SHORTEST_S, LONGEST_S = 0.005, 0.2
 METADATA_BYTES = 60_000  # 64 KiB is the limit
 QUIET_S = 3.0
 SPEEDS = (1.0, 4.0)
+REPLAY = ("-m", "framewire", "replay", "--bind", "tcp://127.0.0.1:*", "--wait", 1, "--json")
 ITS_OWN = {"sender", "replay", "sent_ns"}
 COLUMNS = [
     Column("interval off, ms, median"), Column("99 %"), Column("worst", goal="<= 5 at speed 1"),
@@ -60,8 +60,8 @@ def make(seconds: str) -> None:
     """Frames as an irregular camera makes them."""
     images = list(clip_frames(MEADOW, DISTINCT, SIZE))
     irregular = random.Random(1)
-    with Sender("tcp://127.0.0.1:*", topic="bench", quality=QUALITY) as sender:
-        tell(endpoint=sender.endpoints[0])
+    with Sender("tcp://127.0.0.1:*", topic="bench", quality=QUALITY, queue=8) as sender:
+        tell(endpoints=sender.endpoints)
         sender.wait_for_receivers(1, START_S)
         due_s = began_s = time.monotonic()
         number = 0
@@ -75,24 +75,14 @@ def make(seconds: str) -> None:
         sender.close(START_S)
 
 
-def replay(path: str, speed: str) -> None:
-    with open_source(path, speed=float(speed)) as source, Sender("tcp://127.0.0.1:*") as sender:
-        tell(endpoint=sender.endpoints[0])
-        sender.wait_for_receivers(1, START_S)
-        for packet in source.packets():
-            sender.forward(packet)
-        sender.close(START_S)
-
-
 # -- the recording end ----------------------------------------------------------------------------
 
 
-def record(out: Path, end: Callable[..., None], *arguments: object) -> list[int]:
-    """Record all that an end sends; when each frame arrived, wall clock."""
+def record(out: Path, *sender: object) -> list[int]:
+    """Record all that a program sends; when each frame arrived, wall clock."""
     arrived: list[int] = []
     with workers() as start:
-        sending = start(subprocess.Popen, sys.argv[0], END, end.__name__, *arguments)
-        endpoint = sending.heard()["endpoint"]
+        endpoint = start(subprocess.Popen, *sender).heard()["endpoints"][0]
         with Receiver(endpoint, keep="all") as receiver, Recorder(out, overwrite=True) as recorder:
             while True:
                 try:
@@ -140,14 +130,14 @@ def figures(captured: Sequence[int], replayed: Sequence[int], speed: float) -> l
 
 def measure(seconds: float, folder: Path) -> dict[str, list[float]]:
     original = folder / "original.mkv"
-    record(original, make, seconds)
+    record(original, sys.argv[0], END, make.__name__, seconds)
     first = recorded(original)
     captured = [packet.header.captured_ns for packet in first]
     print(f"{len(first)} frames in {(captured[-1] - captured[0]) / 1e9:.2f} s", file=sys.stderr)
     found = {}
     for speed in SPEEDS:
         again = folder / f"again-{speed}.mkv"
-        arrived = record(again, replay, original, speed)
+        arrived = record(again, *REPLAY, original, "--speed", speed)
         second = recorded(again)
         if wrong := differences(first, second):
             sys.exit(f"failed at speed {speed:g}: {wrong[0]} ({len(wrong)} in all)")
@@ -172,4 +162,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main_or_end(main, make, replay)
+    main_or_end(main, make)

@@ -24,7 +24,8 @@ ITS_OWN = {"sender", "replay", "sent_ns"}
 
 
 def make(path: Path, first: int, began_ns: int, seconds: float) -> list[Packet]:
-    irregular, packets, at_ns = random.Random(first), [], 0
+    irregular, at_ns = random.Random(first), 0
+    packets: list[Packet] = []
     while at_ns < seconds * NS:
         number = first + len(packets)
         jpeg = encode(np.full((96, 160, 3), number % 256, np.uint8), 80)

@@ -44,6 +44,11 @@ __all__ = ["devices", "replay", "send"]
 _LINGER_S = 60.0
 """How long it may take, at the end of a file, until busy workers and those who catch up have all."""
 
+_WAIT_EACH, _MOST_WAIT = 8, 1024
+"""Frames of each topic of a replay that may wait for a receiver: after a hiccup of the machine several
+are due at once, and where all of them are to come again, one that waits is better than one that is
+lost. `Sender` takes no more than the other in all."""
+
 
 def parse_metadata(pairs: list[str]) -> dict[str, Any]:
     """``k=v`` pairs to metadata: true, false and numbers become what they look like."""
@@ -206,7 +211,7 @@ def replay(
                 *(bind or ()),
                 connect=connect or (),
                 topic=topic,
-                queue=len(session.topics),
+                queue=min(_MOST_WAIT, _WAIT_EACH * len(session.topics)),
                 history=parse_bytes(history) if history else 0,
                 insecure=insecure,
             )
