@@ -6,10 +6,12 @@ A sender makes frames at irregular times (intervals at random from 5 to 200 ms) 
 grows to 60 kB; they are recorded, and `framewire replay` sends the recording to be recorded again, at
 the original pace and at four times that. Payload, metadata and headers must come back as they were,
 but for the facts of a replay (`sender`, `replay`, `sent_ns`), or it fails. Each interval of the replay, between hand-overs to ZeroMQ and between arrivals at the recorder, is compared to the
-original one divided by the speed; the drift is the difference from the first frame to the last.
-Sender and recorder are two processes; all times are on the wall clock of this machine.
+original one divided by the speed; the drift is by how much more frames of the last tenth are late than
+those of the first (medians). The floor, at the same time: a process that only sleeps until each of
+these moments. Sender and recorder are two more; all times are on the clock of this machine.
 """
 
+import json
 import random
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from ends import (
     END,
@@ -75,6 +78,16 @@ def make(seconds: str) -> None:
         sender.close(START_S)
 
 
+def sleep(out: str, speed: str, *captured: str) -> None:
+    """The floor: what the machine lets anybody do."""
+    times = [int(each) / float(speed) / 1e9 for each in captured]
+    began_s, woken = time.monotonic() + 1, []
+    for at_s in times:
+        time.sleep(max(0.0, began_s + at_s - times[0] - time.monotonic()))
+        woken.append(time.monotonic_ns())
+    Path(out).write_text(json.dumps(woken))
+
+
 # -- the recording end ----------------------------------------------------------------------------
 
 
@@ -123,8 +136,10 @@ def figures(captured: Sequence[int], replayed: Sequence[int], speed: float) -> l
         abs((b - a) - (d - c) / speed) / 1e6
         for (a, b), (c, d) in zip(pairwise(replayed), pairwise(captured), strict=True)
     )
+    late = [(b - a / speed) / 1e6 for a, b in zip(captured, replayed, strict=True)]
+    tenth = len(late) // 10 or 1
+    drift = abs(median(late[-tenth:]) - median(late[:tenth]))
     whole, took = captured[-1] - captured[0], replayed[-1] - replayed[0]
-    drift = abs(took - whole / speed) / 1e6
     return [at_quantile(off, 0.5), at_quantile(off, 0.99), off[-1], drift, took / whole]
 
 
@@ -137,10 +152,17 @@ def measure(seconds: float, folder: Path) -> dict[str, list[float]]:
     found = {}
     for speed in SPEEDS:
         again = folder / f"again-{speed}.mkv"
+        woken = folder / f"woken-{speed}.json"
+        since = [at - captured[0] for at in captured]
+        floor = [sys.executable, sys.argv[0], END, sleep.__name__, woken, speed, *since]
+        sleeping = subprocess.Popen([str(each) for each in floor])
         arrived = record(again, *REPLAY, original, "--speed", speed)
+        sleeping.wait(START_S)
         second = recorded(again)
         if wrong := differences(first, second):
             sys.exit(f"failed at speed {speed:g}: {wrong[0]} ({len(wrong)} in all)")
+        floors = json.loads(woken.read_text())
+        found[f"speed {speed:g}, floor"] = figures(captured, floors, speed)
         sent = [packet.header.sent_ns for packet in second]
         found[f"speed {speed:g}, sent"] = figures(captured, sent, speed)
         found[f"speed {speed:g}, arrived"] = figures(captured, arrived, speed)
@@ -162,4 +184,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main_or_end(main, make)
+    main_or_end(main, make, sleep)

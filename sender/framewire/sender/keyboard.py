@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows: no keys there
     termios = None
 
-_TICK_S = 0.2
+_TICK_S, _JOIN_S = 0.2, 1.0
 _KEYS = {
     b"\x1b[C": "right",
     b"\x1bOC": "right",
@@ -68,7 +68,7 @@ class Keyboard(Closing):
             _set(self._fd, self._before)
         os.close(self._woken)  # the thread sees the end of the pipe
         if self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(_JOIN_S)  # it may print to a terminal that is held by Ctrl-S
 
     def _read(self) -> None:
         try:
@@ -132,7 +132,7 @@ def _set(fd: int, settings: list[object]) -> None:
     assert termios is not None
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
     try:
-        termios.tcsetattr(fd, termios.TCSADRAIN, settings)
+        termios.tcsetattr(fd, termios.TCSANOW, settings)  # others wait for output to drain
     except termios.error:  # the terminal is gone: nothing is left to be put back
         pass
     finally:
