@@ -25,6 +25,7 @@ MINUTES = {
     "passthrough": 1,
     "recording": 2,
     "recording_many": 6,
+    "replay_timing": 2,
     "fanout": 8,
     "jpeg_engine": 2,
     "startup": 3,

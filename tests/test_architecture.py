@@ -16,9 +16,9 @@ MAY_IMPORT = {
     "receiver": {"common", "receiver"},
     "app": {"common", "sender", "receiver", "app"},
 }
-ONLY_IN = {
+ONLY_IN: dict[str, str | tuple[str, ...]] = {
     "zmq": "common/framewire/common/transport/",
-    "av": "common/framewire/common/container.py",
+    "av": ("common/framewire/common/container.py", "common/framewire/common/h264.py"),
     "cv2": "common/framewire/common/opencv.py",
     "time": "common/framewire/common/clock.py",
     "simplejpeg": "common/framewire/common/turbo.py",
@@ -31,8 +31,8 @@ _COMMON, _SENDER, _LINKS, _SINKS = (
 PURE = (
     *(f"{_COMMON}/{name}.py" for name in (
         "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level",
-        "matroska", "matroska_writing", "metrics", "recording_index", "request", "stats", "testchart",
-        "timeline", "topic", "wire",
+        "matroska", "matroska_writing", "metrics", "place", "recording_index", "request", "stats",
+        "testchart", "timeline", "topic", "wire",
     )),
     *(f"{_SENDER}/{name}.py" for name in ("account", "history", "metrics", "pacing", "sequence")),
     *(f"{_LINKS}/{name}.py" for name in (

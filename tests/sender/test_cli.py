@@ -15,6 +15,7 @@ import pytest
 
 import framewire.sender
 from framewire.app.main import run
+from framewire.common.clock import wall_ns
 from framewire.common.errors import UsageError
 from framewire.common.frame import Image
 from framewire.common.jpeg import decode, encode
@@ -25,6 +26,7 @@ from framewire.sender.sources import devices
 from framewire.sender.sources.devices import Camera
 from framewire.sender.sources.live import LiveSource
 from framewire.sender.sources.source import SourceOptions
+from processes import CLIPS
 from sender.peers import DEADLINE_S, Listener
 
 if TYPE_CHECKING:
@@ -456,6 +458,8 @@ def test_a_negative_count_is_refused(
     assert run([command, recording, *options]) == 2
 
 
+YARD = str(CLIPS / "yard.mkv")
+
 # -- replay -------------------------------------------------------------------------------------
 
 
@@ -492,6 +496,21 @@ def test_replay_in_a_loop_with_another_topic(
     assert "5 sent" in capsys.readouterr().out
 
 
+def test_replay_a_part_of_a_folder(
+    listener: Listener, tmp_path: Path, record: "Record", packet: "MakePacket"
+) -> None:
+    """Frames are 40 ms apart, from 2020-09-13T12:26:40 UTC on."""
+    record(tmp_path / "b.mkv", [packet(number) for number in range(3)])
+    record(tmp_path / "a.mkv", [packet(number) for number in range(3, 6)])
+    options = ["--start", "2020-09-13T12:26:40.04", "--end", "0.2", "--retime", "--skip-gaps"]
+    before_ns = wall_ns()
+    assert run(["replay", str(tmp_path), *TO_LISTENER, *options]) == 0
+    listener.until_packets(4)
+    assert listener.sequences("lab/cam1") == [1, 2, 3, 4]
+    assert not any(p.header.replay for p in listener.packets)
+    assert all(p.header.captured_ns >= before_ns for p in listener.packets)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -499,6 +518,8 @@ def test_replay_in_a_loop_with_another_topic(
         (["no-such.mkv"], 1, "cannot read no-such.mkv"),
         (["no-such.mkv", "--speed", "-1"], 2, "speed"),
         (["no-such.mkv", "--quality", "5"], 2, "--quality"),
+        ([YARD, "--start", "soon"], 2, "bad place 'soon'"),
+        ([YARD, "--start", "2", "--end", "1"], 2, "is not after the start"),
     ],
 )
 def test_replay_fails_with_one_line(

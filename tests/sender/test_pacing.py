@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from framewire.common.clock import NS
 from framewire.common.errors import UsageError
-from framewire.sender.pacing import Pacer, Thinner
+from framewire.sender.pacing import GapSkipper, Pacer, Thinner
 
 MS = NS // 1000
 PATIENCE_NS = NS // 5
@@ -193,3 +193,22 @@ def test_after_a_pause_the_rate_holds_again() -> None:
 def test_impossible_rates(fps: float) -> None:
     with pytest.raises(UsageError, match="frames a second"):
         Thinner(fps)
+
+
+def test_a_shift_moves_what_follows() -> None:
+    pacer = Pacer(2.0)
+    assert pacer.due_ns(0, 1000) == 1000
+    pacer.shift(500)
+    assert pacer.due_ns(200, 1000) == 1600
+    pacer.restart()
+    assert pacer.due_ns(300, 9000) == 9000
+    fresh = Pacer()
+    fresh.shift(500)  # nothing to move yet
+    assert fresh.due_ns(0, 1000) == 1000
+
+
+def test_long_gaps_become_short_and_others_stay() -> None:
+    skipper = GapSkipper()
+    times = [0, 40, 2040, 5000, 5040, 3_600_000, 3_600_040]
+    played = [skipper.at(at * MS) // MS for at in times]
+    assert played == [0, 40, 2040, 2540, 2580, 3080, 3120]

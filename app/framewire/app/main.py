@@ -29,6 +29,10 @@ COMMANDS = {
         "framewire.app.repair:repair",
         "Save what is readable of a cut or damaged recording.",
     ),
+    "export": (
+        "framewire.app.exporting.cli:export",
+        "Turn recordings into mp4, JPEG files, mcap or csv.",
+    ),
     "devices": ("framewire.sender.cli:devices", "List the cameras of this machine."),
     "demo": ("framewire.app.demo:demo", "Try it: a real sender and receiver, in one command."),
 }

@@ -17,7 +17,7 @@ import av
 import av.container
 
 from framewire.common.errors import ProtocolError, RecordingError
-from framewire.common.frame import Packet
+from framewire.common.frame import Header, Packet
 from framewire.common.jpeg_syntax import split_header
 from framewire.common.matroska import Block
 from framewire.common.recording_writer import RecordingWriter
@@ -30,6 +30,7 @@ __all__ = [
     "clip_facts",
     "copy_pictures",
     "is_recording",
+    "media_duration_s",
     "places",
 ]
 
@@ -190,3 +191,13 @@ def copy_pictures(path: Path, first: Header, pictures: Iterable[tuple[int, bytes
                 file.mux(packet)
     except (av.FFmpegError, OSError) as error:
         raise RecordingError(f"cannot write {path}: {_reason(error)}") from error
+
+
+def media_duration_s(path: Path) -> float | None:
+    """Seconds that a file says it lasts, without reading it; None if it does not say.
+
+    `RecordingError` if it cannot be opened.
+    """
+    file, _ = _open(path)
+    with file:
+        return None if file.duration is None else file.duration / av.time_base

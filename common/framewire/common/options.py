@@ -13,6 +13,7 @@ __all__ = [
     "Credits",
     "Duration",
     "Endpoints",
+    "From",
     "History",
     "Insecure",
     "Json",
@@ -25,6 +26,7 @@ __all__ = [
     "Start",
     "Switch",
     "Topics",
+    "Until",
     "Verbose",
     "Wait",
 ]
@@ -70,6 +72,16 @@ ConnectTo = Annotated[
 Loop = Annotated[Switch, Parameter(help="Begin again at the end.")]
 Speed = Annotated[float, Parameter(help="Times the original pace; 0 is as fast as possible.")]
 Start = Annotated[float, Parameter(help="Seconds from the beginning to start at.")]
+From = Annotated[
+    str,
+    Parameter(
+        help="Where to start: seconds from the beginning, or a capture time in UTC, as in "
+        "2026-01-31T14:05:00."
+    ),
+]
+Until = Annotated[
+    str | None, Parameter(help="Where to end, in the same way; frames before it are taken.")
+]
 Wait = Annotated[int, Parameter(help="Begin when so many receivers are there.")]
 History = Annotated[
     str | None,

@@ -1,7 +1,9 @@
 """The sending commands: `send`, `replay`, `devices`. What they need is loaded when they run."""
 
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from itertools import islice
 from math import isnan
 from threading import Thread
@@ -10,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from framewire.common.amount import parse_bytes
+from framewire.common.clock import NS
 from framewire.common.errors import Closed, UsageError
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
     BindTo,
     ConnectTo,
     Count,
+    From,
     History,
     Insecure,
     Json,
@@ -24,19 +28,28 @@ from framewire.common.options import (
     Speed,
     Start,
     Switch,
+    Until,
     Verbose,
     Wait,
 )
 from framewire.common.terminal import LiveLine, Stopper, print_json, set_up_logging
+from framewire.sender.keyboard import Keyboard
 
 if TYPE_CHECKING:
     from framewire.common.frame import Frame, Packet
     from framewire.sender import Sender, Source
+    from framewire.sender.sources.recording import RecordingSource
+    from framewire.sender.sources.remote import Remote
 
 __all__ = ["devices", "replay", "send"]
 
 _LINGER_S = 60.0
 """How long it may take, at the end of a file, until busy workers and those who catch up have all."""
+
+_WAIT_EACH, _MOST_WAIT = 8, 1024
+"""Frames of each topic of a replay that may wait for a receiver: after a hiccup of the machine several
+are due at once, and where all of them are to come again, one that waits is better than one that is
+lost. `Sender` takes no more than the other in all."""
 
 
 def parse_metadata(pairs: list[str]) -> dict[str, Any]:
@@ -149,7 +162,10 @@ def replay(
     topic: str | None = None,
     loop: Loop = False,
     speed: Speed = 1.0,
-    start: Start = 0.0,
+    start: From = "0",
+    end: Until = None,
+    skip_gaps: Switch = False,
+    retime: Switch = False,
     count: Count = None,
     wait: Wait = 0,
     history: History = None,
@@ -160,30 +176,51 @@ def replay(
 ) -> int:
     """Publish recordings as they happened: original timing, metadata and JPEG bytes.
 
+    In a terminal, space pauses and resumes, `.` or the right arrow shows the next frame, the left
+    arrow the one before, and `q` ends.
+
     Parameters
     ----------
     files
-        Recordings to play together, each on its own topic.
+        Recordings in any order, or folders of them: topics play together, files of one topic one
+        after the other, all in step by their capture times.
     topic
         Another topic than the recorded one.
+    skip_gaps
+        Where nothing was recorded for more than two seconds, wait half a second instead.
+    retime
+        Say that each frame is captured now, as a camera would; its number and metadata stay.
     """
+    from framewire.common.session import Session
     from framewire.sender import Sender
     from framewire.sender.metrics import sent
-    from framewire.sender.sources.recording import RecordingSource
+    from framewire.sender.sources.recording import NO_RECORDING, RecordingSource
+    from framewire.sender.sources.remote import Remote
     from framewire.sender.sources.source import SourceOptions
 
     set_up_logging(verbose=verbose)
     if not files:
         raise UsageError("nothing to replay: name one recording or more")
-    options = SourceOptions(loop=loop, speed=speed, start=start)
+    options = SourceOptions(loop=loop, speed=speed)
+    session, remote = Session(files, instead=NO_RECORDING), Remote()
+    start_ns, end_ns = session.span_ns(start, end)
     with ExitStack() as stack:
-        opened = stack.enter_context(RecordingSource(files, options))
+        opened = stack.enter_context(
+            RecordingSource(
+                session,
+                replace(options, start=start_ns / NS),
+                end=None if end_ns is None else end_ns / NS,
+                skip_gaps=skip_gaps,
+                retime=retime,
+                remote=remote,
+            )
+        )
         sender = stack.enter_context(
             Sender(
                 *(bind or ()),
                 connect=connect or (),
                 topic=topic,
-                queue=len(files),
+                queue=min(_MOST_WAIT, _WAIT_EACH * len(session.topics)),
                 history=parse_bytes(history) if history else 0,
                 insecure=insecure,
             )
@@ -191,7 +228,8 @@ def replay(
         told = stack.enter_context(
             monitored(metrics, "replay", lambda: sent(sender.stats), insecure=insecure, json=json)
         )
-        run = _Run(sender, opened, topic=topic, json=json, wait=wait, told=told)
+        player = _Player(opened, session.duration_ns, speed, remote)
+        run = _Run(sender, opened, topic=topic, json=json, wait=wait, told=told, player=player)
         run.packets(count, {})
     run.summary()
     return 0
@@ -223,6 +261,33 @@ def devices(*, json: Json = False) -> int:
     return 0
 
 
+class _Player:
+    """The keys of a replay, and what it says of itself."""
+
+    def __init__(
+        self, source: "RecordingSource", duration_ns: int, speed: float, remote: "Remote"
+    ) -> None:
+        self._source, self._remote = source, remote
+        self._duration_ns = duration_ns
+        self._speed = speed
+
+    def on_key(self, key: str) -> None:
+        if key == " ":
+            self._remote.toggle()
+        elif key in (".", "right"):
+            self._remote.ask("step")
+        elif key == "left":
+            self._remote.ask("back")
+        elif key == "q":
+            signal.raise_signal(signal.SIGINT)  # ends it as Ctrl-C does
+
+    def figures(self) -> str:
+        position_s, duration_s = self._source.position_ns / NS, self._duration_ns / NS
+        pace = f"x{self._speed:g}" if self._speed else "as fast as possible"
+        paused = ", paused" if self._remote.paused else ""
+        return f"{position_s:.2f} / {duration_s:.2f} s, {pace}{paused}; "
+
+
 class _Run:
     """One source into one sender, with figures on stderr and a summary on stdout."""
 
@@ -235,11 +300,15 @@ class _Run:
         json: bool,
         wait: int,
         told: dict[str, str],
+        player: _Player | None = None,
     ) -> None:
+        self._player = player
         self._sender, self._source = sender, source
         self._topic = topic or source.name
         self._untouched = False
         self._json, self._wait, self._told = json, wait, told
+        self._waiting = True
+        self._line = LiveLine(quiet=json)
 
     def frames(self, count: int | None, metadata: dict[str, Any]) -> None:
         def give(frame: "Frame") -> None:
@@ -259,21 +328,36 @@ class _Run:
 
         if isinstance(self._source, LiveSource):
             self._source.on_state = self._sender.announce
-        addresses = ", ".join(self._sender.endpoints)
         self._sender.announce("live", topic=self._topic)  # receivers hear of it while it waits
-        line = LiveLine(quiet=self._json)
-        # A frame may wait for workers that never come: closing the sender ends that, too.
-        with line, Stopper(self._source.close, self._sender.close) as stop, suppress(Closed):
+        # The terminal first: a second Ctrl-C ends the process at once. And a frame may wait for
+        # workers that never come: closing the sender ends that, too.
+        with (
+            self._line,
+            self._keyboard() as keys,
+            Stopper(keys.close, self._source.close, self._sender.close) as stop,
+            suppress(Closed),
+        ):
+            # Where keys are read their thread tells, also in a pause.
+            tell: Callable[[], object] = bool if keys.active else self._tell
             if self._json:
                 print_json(event="ready", endpoints=list(self._sender.endpoints), **self._told)
             while not self._sender.wait_for_receivers(self._wait, 0.2):
-                line.update(lambda: f"{addresses}: waiting for {self._wait} receiver(s)")
+                tell()
                 if stop.requested:
                     return
+            self._waiting = False
             for item in islice(items, count):
                 give(item)
-                line.update(lambda: f"{addresses}: {self._figures()}")
+                tell()
             self._finish(stop)
+
+    def _keyboard(self) -> Keyboard:
+        if self._player is None or self._json:
+            return Keyboard(lambda key: None, wanted=False)
+        return Keyboard(self._player.on_key, self._tell)
+
+    def _tell(self) -> None:
+        self._line.update(lambda: f"{', '.join(self._sender.endpoints)}: {self._figures()}")
 
     def _finish(self, stop: Stopper) -> None:
         """Give receivers the time that they need for what is theirs; the user may end that."""
@@ -283,10 +367,13 @@ class _Run:
             continue
 
     def _figures(self) -> str:
+        if self._waiting:
+            return f"waiting for {self._wait} receiver(s)"
         stats = self._sender.stats
         encoding = stats.encode_ms[0]
         return (
-            f"{stats.captured} frames, {stats.sent} sent, {stats.dropped} dropped, "
+            (self._player.figures() if self._player else "")
+            + f"{stats.captured} frames, {stats.sent} sent, {stats.dropped} dropped, "
             f"{stats.receivers} receiver(s)"
             + (", passed through" if self._untouched else "")
             + ("" if isnan(encoding) else f", encoding {encoding:.1f} ms")

@@ -3,7 +3,13 @@
 from framewire.common.clock import NS
 from framewire.common.errors import UsageError
 
-__all__ = ["Pacer", "Thinner"]
+__all__ = ["PATIENCE_NS", "GapSkipper", "Pacer", "Thinner"]
+
+PATIENCE_NS = NS // 5
+"""How late a player may be and still make up for it."""
+
+LONG_GAP_NS, SHORT_GAP_NS = 2 * NS, NS // 2
+"""What `GapSkipper` skips, and what it leaves: long enough to be seen as a break."""
 
 
 class Pacer:
@@ -14,7 +20,7 @@ class Pacer:
     Speed 0 means as fast as possible: everything is due at once.
     """
 
-    def __init__(self, speed: float = 1.0, patience_ns: int = NS // 5) -> None:
+    def __init__(self, speed: float = 1.0, patience_ns: int = PATIENCE_NS) -> None:
         if speed and not 0.001 <= speed <= 1000:
             raise UsageError(
                 f"speed {speed} is not possible: use 0 (as fast as possible) or 0.001 to 1000"
@@ -34,6 +40,33 @@ class Pacer:
         if now_ns - due > self._patience_ns:
             self._anchor, due = (media_ns, now_ns), now_ns
         return due
+
+    def shift(self, by_ns: int) -> None:
+        """Move the rest of the schedule: after a pause, or to show a frame before its time."""
+        if self._anchor is not None:
+            self._anchor = self._anchor[0], self._anchor[1] + by_ns
+
+    def restart(self) -> None:
+        """Forget the schedule: the next frame is due at once, and the others follow from it."""
+        self._anchor = None
+
+
+class GapSkipper:
+    """Media time with its long gaps made short. Give it each frame's time, in order."""
+
+    __slots__ = ("_last_ns", "_skipped_ns")
+
+    def __init__(self) -> None:
+        self._last_ns: int | None = None
+        self._skipped_ns = 0
+
+    def at(self, media_ns: int) -> int:
+        """When to play the frame at `media_ns`: a gap of more than two seconds lasts half of one."""
+        step_ns = 0 if self._last_ns is None else media_ns - self._last_ns
+        if step_ns > LONG_GAP_NS:
+            self._skipped_ns += step_ns - SHORT_GAP_NS
+        self._last_ns = media_ns
+        return media_ns - self._skipped_ns
 
 
 class Thinner:

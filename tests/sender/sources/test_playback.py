@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,3 +117,29 @@ def test_closing_wakes_a_wait(
     assert not frame.done()
     stop.set()
     assert frame.result(DEADLINE_S) is None
+
+
+def test_an_hour_of_irregular_frames_does_not_drift(
+    fake_time: "FakeTime", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads wake up late and programs are busy; no lateness is passed on to the next frame."""
+    jitter = Random(1)
+    stop = fake_time.event()
+    on_time = stop.wait
+
+    def late(timeout: float | None = None) -> bool:
+        stopped = on_time(timeout)
+        fake_time.now_ns += jitter.randrange(15 * MS)
+        return stopped
+
+    monkeypatch.setattr(stop, "wait", late)
+    player = Playback(SourceOptions(), stop)
+    began_ns, at_ns, worst_ns = fake_time.now_ns, 0, 0
+    while at_ns < 3600 * NS:
+        moment = player.wait(at_ns)
+        assert moment is not None
+        assert moment.monotonic_ns == began_ns + at_ns
+        worst_ns = max(worst_ns, fake_time.now_ns - moment.monotonic_ns)
+        fake_time.now_ns += jitter.randrange(10 * MS)  # the program's own work
+        at_ns += jitter.randrange(20 * MS, 200 * MS)
+    assert worst_ns < 25 * MS

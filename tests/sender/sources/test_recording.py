@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +12,7 @@ from framewire.common.errors import FramewireError, RecordingError, SourceError,
 from framewire.common.frame import Header, Packet
 from framewire.common.testchart import read_number
 from framewire.sender.sources.recording import RecordingSource
+from framewire.sender.sources.remote import Remote, Wish
 from framewire.sender.sources.source import SourceOptions
 
 if TYPE_CHECKING:
@@ -229,16 +230,16 @@ def test_a_cut_recording_plays_as_far_as_it_goes(
 def test_a_loop_without_anything_to_show_ends(yard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = 0
     with RecordingSource(yard, SourceOptions(loop=True, start=60, speed=0)) as source:
-        merged = source._merged
+        play = source._round
 
-        def counted() -> object:
+        def counted(*arguments: Any) -> object:
             nonlocal rounds
             rounds += 1
             if rounds > 10:
                 pytest.fail("it goes round and round")
-            return merged()
+            return play(*arguments)
 
-        monkeypatch.setattr(source, "_merged", counted)
+        monkeypatch.setattr(source, "_round", counted)
         with pytest.raises(SourceError):
             list(source.packets())
 
@@ -250,3 +251,89 @@ def test_a_recorded_picture_that_does_not_decode_is_passed_over(
     given[1] = Packet(given[1].header, given[1].payload[:300] + b"\xff\xd9")
     with RecordingSource(record(tmp_path / "a.mkv", given), FAST) as source:
         assert [f.sequence for f in source] == [0, 2]
+
+
+# -- what a replay can do beside ------------------------------------------------------------------
+
+
+def test_an_end(yard: str, timed: Timed) -> None:
+    with RecordingSource(yard, SourceOptions(start=0.04), end=0.5) as source:
+        assert [at for at, _ in timed(source)] == [0, 80, 90]
+    with RecordingSource(yard, SourceOptions(loop=True), end=0.13) as source:
+        assert [at for at, _ in timed(source, 5)] == [0, 40, 120, 200, 240]
+
+
+def test_segments_follow_each_other_in_time(
+    tmp_path: Path, packet: "MakePacket", record: "Record", timed: Timed
+) -> None:
+    second = record(tmp_path / "2.mkv", _packets(packet, [10_000, 10_040], first=2))
+    first = record(tmp_path / "1.mkv", _packets(packet, [0, 40]))
+    for spec in ([second, first], str(tmp_path)):
+        with RecordingSource([spec] if isinstance(spec, str) else spec, SourceOptions()) as source:
+            assert [at for at, _ in timed(source)] == [0, 40, 10_000, 10_040]
+    with RecordingSource([first, second], SourceOptions(), skip_gaps=True) as source:
+        played = timed(source)
+    assert [at for at, _ in played] == [0, 40, 540, 580]
+    assert [p.sequence for _, p in played] == [0, 1, 2, 3]
+
+
+def test_where_the_recorded_sender_restarted_the_replay_seems_to(
+    tmp_path: Path, packet: "MakePacket", record: "Record"
+) -> None:
+    """With one id for both, receivers would drop the numbers that come again."""
+    given = _packets(packet, [0, 40]) + _packets(packet, [1000, 1040], sender="restarted")
+    with RecordingSource(record(tmp_path / "a.mkv", given), FAST) as source:
+        played = list(source.packets())
+    runs = [p.header.sender for p in played]
+    assert runs[0] == runs[1] != runs[2] == runs[3]
+    assert not {"another", "restarted"} & set(runs)
+
+
+def test_retimed_frames_are_captured_when_they_are_due(
+    yard: str, fake_time: "FakeTime", timed: Timed
+) -> None:
+    began_ns = fake_time.now_ns
+    with RecordingSource(yard, SourceOptions(speed=2.0), retime=True) as source:
+        headers = [p.header for _, p in timed(source)]
+    due = [began_ns + at_ms * MS // 2 for at_ms in VFR_MS]
+    assert [h.monotonic_ns for h in headers] == due
+    assert [h.captured_ns for h in headers] == [fake_time.WALL_NS + at_ns for at_ns in due]
+    assert not any(h.replay for h in headers)
+    assert [h.sequence for h in headers] == list(range(6))
+    assert [h.metadata for h in headers] == [{"n": n} for n in range(6)]
+
+
+def test_steps_forward_and_back(yard: str) -> None:
+    """Who steps back begins a run, so that receivers take what they had before."""
+    remote = Remote()
+    with RecordingSource(yard, FAST, remote=remote) as source:
+        packets = source.packets()
+
+        def after(*wishes: Wish) -> Packet:
+            for wish in wishes:
+                remote.ask(wish)
+            return next(packets)
+
+        shown = [next(packets), after("step"), after("step"), after("back"), after("back")]
+        assert [p.sequence for p in shown] == [0, 1, 2, 1, 0]
+        assert source.position_ns == 0
+        shown += [after("back"), after("step"), after("step"), after("back", "back")]
+        assert [p.sequence for p in shown[5:]] == [0, 1, 2, 1]
+        shown += [next(packets)]
+        assert shown[-1].sequence == 0
+        remote.toggle()
+        assert [p.sequence for p in packets] == [1, 2, 3, 4, 5]
+    runs = [p.header.sender for p in shown]
+    assert runs[0] == runs[1] == runs[2]
+    assert len({runs[2], runs[3], runs[4], runs[5]}) == 4
+
+
+def test_hiccups_are_made_up_for(yard: str, fake_time: "FakeTime") -> None:
+    began_ns = fake_time.now_ns
+    with RecordingSource(yard, SourceOptions()) as source:
+        shown = []
+        for each in source.packets():
+            shown.append((fake_time.now_ns - began_ns) // MS)
+            if each.sequence == 1:
+                fake_time.now_ns += 400 * MS
+    assert shown == [0, 40, 440, 440, 500, 1000]
