@@ -44,7 +44,7 @@ class RecordingWriter:
         self._end = 0
         self._finished = False
         self._failure: RecordingError | None = None
-        start, self._index = head(
+        self._start, self._index = head(
             first.topic, first.width, first.height,
             writer=f"framewire {__version__}", began_ns=first.captured_ns, uid=os.urandom(16),
         )  # fmt: skip
@@ -58,7 +58,6 @@ class RecordingWriter:
         try:
             _lock(self._file)
             os.ftruncate(self._file, 0)
-            self._append(start)
         except OSError as error:
             if new:
                 self.discard()
@@ -86,9 +85,11 @@ class RecordingWriter:
         data = with_header(packet.payload, encode_header(header, with_topic=True))
         # Two frames of one millisecond: players want each later than the one before.
         at_ms = max(self._last_ms + 1, round(self._timeline.at(header) * 1000 / NS))
-        position = self._end
+        # The beginning goes with the first frame: a file has a picture or nothing.
+        start = b"" if self._end else self._start
+        position = self._end + len(start)
         try:
-            self._append(cluster(at_ms, data))
+            self._append(start + cluster(at_ms, data) if start else cluster(at_ms, data))
         except OSError as error:
             raise RecordingError(f"cannot write {self.path}: {error.strerror}") from error
         self._last_ms = at_ms
@@ -128,6 +129,8 @@ class RecordingWriter:
         self._abandon()
 
     def _finish(self) -> None:
+        if not self.frames:
+            return
         cues_at: int | None = self._end
         failure = None
         try:
