@@ -164,10 +164,13 @@ class Files:
         self._say(state, each)
 
     def finish_all(self) -> None:
-        """End all files; only then wait until the disk has them."""
+        """Give the system all of every file."""
         for each in self._open.values():
             with suppress(RecordingError):  # `close` says so again
                 each.writer.finish()
+
+    def close_all(self) -> None:
+        """After `finish_all`: wait until the disk has them."""
         for topic in list(self._open):
             self.finish(topic)
         self._place.leave()
