@@ -20,17 +20,17 @@ from receiver.publishing import DEADLINE_S, Station, until
 
 def test_progress() -> None:
     stats = RecorderStats({"a": 100, "b": 20}, {}, 12_345_678_901, 150_000_000_000)
-    assert progress(stats, 12_500_000, 0, limited=False) == (
+    assert progress(stats, 12_500_000, topics=2, lost=0) == (
         "2 topic(s), 120 frames, 12.3 GB, 100.0 Mbit/s, lost 0, disk free for 3 h 20 min"
     )
-    assert progress(stats, 0, 0, limited=False).endswith("lost 0, disk free 150 GB")
-    assert progress(stats, 12_500_000, 0, limited=True).endswith("disk free 150 GB")
+    assert progress(stats, 0, topics=2, lost=0).endswith("lost 0, disk free 150 GB")
+    assert progress(stats, 12_500_000, topics=2, lost=0, limited=True).endswith("disk free 150 GB")
 
 
 def test_progress_of_a_disk_that_fails() -> None:
     stats = RecorderStats({"a": 1}, {"a": 2, "b": 3}, 1000, None, "cannot write a: full")
-    assert progress(stats, 0, 7, limited=False) == (
-        "1 topic(s), 1 frames, 1.0 kB, 0.0 Mbit/s, lost 7, unwritten 5; cannot write a: full"
+    assert progress(stats, 0, topics=2, lost=7) == (
+        "2 topic(s), 1 frames, 1.0 kB, 0.0 Mbit/s, lost 7, unwritten 5; cannot write a: full"
     )
 
 
