@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 
 from common.recorded import CLUSTER, clusters, damage, damaged, packet, picture, record
 from framewire.app.main import run
-from framewire.common import container
 from framewire.common.errors import RecordingError
 from framewire.common.frame import Packet
 from framewire.common.recording import Recording
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.testchart import read_number
 from processes import CLIPS
 
@@ -221,11 +221,14 @@ def test_a_disk_that_is_full_leaves_nothing(
     monkeypatch: pytest.MonkeyPatch,
     whole: bytes,
 ) -> None:
-    def fail(path: Path, *_: object) -> None:
-        path.write_bytes(b"the beginning")
-        raise RecordingError(f"cannot write {path}: No space left on device")
+    append = RecordingWriter.append
 
-    monkeypatch.setattr(container, "copy_pictures", fail)
+    def fail(writer: RecordingWriter, *facts: Any) -> None:
+        if writer.frames:
+            raise RecordingError(f"cannot write {writer.path}: No space left on device")
+        append(writer, *facts)
+
+    monkeypatch.setattr(RecordingWriter, "append", fail)
     (tmp_path / "bad.mkv").write_bytes(whole)
     assert run(["repair", str(tmp_path / "bad.mkv"), "--out", str(tmp_path / "new.mkv")]) == 1
     assert "No space left" in capsys.readouterr().err

@@ -302,3 +302,27 @@ def test_on_change_is_told_of_the_end_but_not_of_what_is_taken(policy: WhenFull)
     assert told == [False]
     box.close()
     assert told == [False, True]
+
+
+def test_an_offer_waits_no_longer_than_it_is_told_to() -> None:
+    box: Mailbox[int] = Mailbox("block", capacity=2)
+    assert box.offer(1, 0)
+    assert box.offer(2, 0)
+    assert not box.offer(3, 0.01)
+    assert box.get(0) == 1
+    assert box.offer(3, 0)
+    assert box.clear() == [2, 3]
+    box.close()
+    with pytest.raises(Closed):
+        box.offer(4, 0)
+
+
+def test_what_is_pushed_goes_in_whatever_the_room() -> None:
+    box: Mailbox[int] = Mailbox("block", capacity=2)
+    box.push(range(5))
+    assert box.weight == 5
+    assert not box.offer(5, 0)
+    assert [box.get(0) for _ in range(5)] == [0, 1, 2, 3, 4]
+    box.close()
+    with pytest.raises(Closed):
+        box.push([1])

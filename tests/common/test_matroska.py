@@ -1,6 +1,7 @@
 """The walk through a Matroska file: whole, cut, damaged in every way, and hostile."""
 
 import tracemalloc
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,10 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.recorded import CLUSTER, clusters, damage, damaged, packet, record
-from framewire.common import matroska
+from common.recorded import CLUSTER, HEIGHT, WIDTH, clusters, damage, damaged, packet, record
+from framewire.common import container, matroska
+from framewire.common.frame import Packet
+from framewire.common.jpeg_syntax import with_header
 from framewire.common.matroska import Block, Fault, Walk, element
+from framewire.common.wire import encode_header
 
+av = container.av  # type: ignore[attr-defined]  # loaded there, after OpenCV
+MS = Fraction(1, 1000)
 TIMES_MS = [40 * number for number in range(12)]
 
 
@@ -143,9 +149,25 @@ def test_a_file_without_an_index_is_not_finished() -> None:
     assert (walk.tail, walk.indexed, walk.finished) == (0, False, False)
 
 
+def stored(packet: Packet) -> bytes:
+    return with_header(packet.payload, encode_header(packet.header, with_topic=True))
+
+
+def by_ffmpeg(path: Path, pictures: list[bytes]) -> bytes:
+    """A file as FFmpeg writes it: it puts small pictures into one Cluster."""
+    with av.open(str(path), "w", format="matroska") as file:
+        stream = file.add_mux_stream("mjpeg", width=WIDTH, height=HEIGHT, time_base=MS)
+        for number, picture in enumerate(pictures):
+            muxed = av.Packet(picture)
+            muxed.stream, muxed.time_base, muxed.is_keyframe = stream, MS, True
+            muxed.pts = muxed.dts = 40 * number
+            file.mux(muxed)
+    return path.read_bytes()
+
+
 def test_clusters_of_several_frames(tmp_path: Path) -> None:
     sent = [packet(number, b"\xff\xd8%d\xff\xd9" % number) for number in range(40)]
-    data = record(tmp_path / "a.mkv", sent).read_bytes()
+    data = by_ffmpeg(tmp_path / "a.mkv", [stored(each) for each in sent])
     blocks, walk = walked(data)
     assert len(clusters(data)) < 20
     assert [each.time_ms for each in blocks] == [40 * number for number in range(40)]

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -103,11 +103,6 @@ def ffmpeg_frames(path: Path) -> int:
         "ffprobe", "-v", "error", "-count_packets", *entries, "-of", "csv=p=0", str(path)
     )
     return int(counted.strip().rstrip(","))
-
-
-def in_order(paths: Iterable[Path]) -> list[Path]:
-    """Files as they were written: two of one second have names that sort otherwise."""
-    return sorted(paths, key=lambda path: path.stat().st_mtime_ns)
 
 
 def check(path: Path, *, cut: bool = False) -> list[int]:

@@ -1,5 +1,6 @@
 """`repair`: a whole recording of what is readable in a cut or damaged one."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,15 +65,17 @@ def _check_place(file: Path, out: Path, overwrite: bool) -> None:
 
 def _write(recording: "Recording", out: Path) -> int:
     """Write under another name, so that `out` is whole or not there; how many frames were kept."""
-    from framewire.common.container import copy_pictures
+    from framewire.common.recording_writer import RecordingWriter
 
     good = [at for at in range(len(recording)) if _is_good(recording, at)]
     if not good:
         raise RecordingError(f"nothing can be saved of {recording.path}: every frame is damaged")
-    pictures = ((round(recording.time_of(at) * 1000), recording.stored(at)) for at in good)
     part = out.with_name(f"{out.name}.part")
     try:
-        copy_pictures(part, recording.packet(good[0]).header, pictures)
+        with closing(RecordingWriter(part, recording.packet(good[0]).header)) as writer:
+            for at in good:
+                writer.append(round(recording.time_of(at) * 1000), recording.stored(at))
+            writer.close(sync=True)
         part.replace(out)
     except OSError as error:
         raise RecordingError(f"cannot write {out}: {error.strerror}") from error

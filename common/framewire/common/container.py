@@ -7,7 +7,7 @@ for ever where the libraries of PyAV were loaded first.
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,7 +17,7 @@ import av
 import av.container
 
 from framewire.common.errors import ProtocolError, RecordingError
-from framewire.common.frame import Header, Packet
+from framewire.common.frame import Packet
 from framewire.common.jpeg_syntax import split_header
 from framewire.common.matroska import Block
 from framewire.common.recording_writer import RecordingWriter
@@ -28,7 +28,6 @@ __all__ = [
     "RecordingReader",
     "RecordingWriter",
     "clip_facts",
-    "copy_pictures",
     "is_recording",
     "media_duration_s",
     "places",
@@ -168,29 +167,6 @@ def clip_facts(path: Path, *, decode: bool) -> ClipFacts:
                     facts.damaged += 1
         facts.duration_s = max(times) - min(times) if times else 0.0
     return facts
-
-
-def copy_pictures(path: Path, first: Header, pictures: Iterable[tuple[int, bytes]]) -> None:
-    """Write a finished recording of (media time in milliseconds, JPEG with its header in it) each.
-
-    `first` is the first one's header. One that does not come later than the one before is put a
-    millisecond behind it. `RecordingError` if the file cannot be written.
-    """
-    last_ms = -1
-    try:
-        with av.open(_url(path), "w", format="matroska", options={"write_crc32": "0"}) as file:
-            file.metadata["title"] = first.topic
-            stream = file.add_mux_stream(
-                "mjpeg", width=first.width, height=first.height, time_base=_MS
-            )
-            for time_ms, data in pictures:
-                packet = av.Packet(data)
-                packet.stream, packet.time_base = stream, _MS
-                packet.pts = packet.dts = last_ms = max(last_ms + 1, time_ms)
-                packet.is_keyframe = True
-                file.mux(packet)
-    except (av.FFmpegError, OSError) as error:
-        raise RecordingError(f"cannot write {path}: {_reason(error)}") from error
 
 
 def media_duration_s(path: Path) -> float | None:

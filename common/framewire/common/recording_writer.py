@@ -44,7 +44,7 @@ class RecordingWriter:
         self._end = 0
         self._finished = False
         self._failure: RecordingError | None = None
-        start, self._index = head(
+        self._start, self._index = head(
             first.topic, first.width, first.height,
             writer=f"framewire {__version__}", began_ns=first.captured_ns, uid=os.urandom(16),
         )  # fmt: skip
@@ -58,7 +58,6 @@ class RecordingWriter:
         try:
             _lock(self._file)
             os.ftruncate(self._file, 0)
-            self._append(start)
         except OSError as error:
             if new:
                 self.discard()
@@ -84,11 +83,18 @@ class RecordingWriter:
         if header.codec != "jpeg":
             raise RecordingError(f"cannot record {header.topic}: its codec is {header.codec}")
         data = with_header(packet.payload, encode_header(header, with_topic=True))
+        self.append(round(self._timeline.at(header) * 1000 / NS), data)
+
+    def append(self, at_ms: int, picture: bytes) -> None:
+        """Append a picture as recordings hold it, its header inside, at a media time in milliseconds."""
         # Two frames of one millisecond: players want each later than the one before.
-        at_ms = max(self._last_ms + 1, round(self._timeline.at(header) * 1000 / NS))
-        position = self._end
+        at_ms = max(self._last_ms + 1, at_ms)
+        # The beginning goes with the first frame: a file has a picture or nothing.
+        start = b"" if self._end else self._start
+        position = self._end + len(start)
+        data = cluster(at_ms, picture)
         try:
-            self._append(cluster(at_ms, data))
+            self._append(start + data if start else data)
         except OSError as error:
             raise RecordingError(f"cannot write {self.path}: {error.strerror}") from error
         self._last_ms = at_ms
@@ -128,6 +134,8 @@ class RecordingWriter:
         self._abandon()
 
     def _finish(self) -> None:
+        if not self.frames:
+            return
         cues_at: int | None = self._end
         failure = None
         try:

@@ -142,20 +142,26 @@ class Report:
         heard = self._receiver.stats
         if not heard.topics:
             return "waiting for frames"
-        return progress(stats, bytes_per_s, heard.lost, limited=self._limited) + problems(heard)
+        line = progress(
+            stats, bytes_per_s, topics=len(heard.topics), lost=heard.lost, limited=self._limited
+        )
+        return line + problems(heard)
 
 
-def progress(stats: RecorderStats, bytes_per_s: float, lost: int, *, limited: bool) -> str:
+def progress(
+    stats: RecorderStats, bytes_per_s: float, *, topics: int, lost: int, limited: bool = False
+) -> str:
     """One line about a recording; `limited` if old files make room for new ones."""
+    unwritten = sum(stats.unwritten.values())
     parts = [
-        f"{len(stats.recorded)} topic(s)",
+        f"{topics} topic(s)",
         f"{sum(stats.recorded.values())} frames",
         bytes_text(stats.payload_bytes),
         megabits(8 * bytes_per_s),
         f"lost {lost}",
     ]
-    if stats.unwritten:
-        parts.append(f"unwritten {sum(stats.unwritten.values())}")
+    if unwritten:
+        parts.append(f"unwritten {unwritten}")
     free = stats.disk_free_bytes
     if free is not None and bytes_per_s > 0 and not limited:
         parts.append(f"disk free for {duration_text(free / bytes_per_s)}")

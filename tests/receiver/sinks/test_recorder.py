@@ -500,9 +500,9 @@ def test_segments_begin_at_multiples_of_their_length_by_the_arrival(
     ]
     lab = [each for each in told if each.topic == "lab/cam1"]
     assert [(each.state, each.frames) for each in lab] == [
-        ("begun", 0),
+        ("begun", 1),
         ("finished", 2),
-        ("begun", 0),
+        ("begun", 1),
         ("finished", 2),
     ]
     assert lab[1].bytes == (tmp_path / files[1]).stat().st_size

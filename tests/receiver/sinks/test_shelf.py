@@ -91,6 +91,7 @@ def test_what_is_open_here_or_in_another_program_stays(tmp_path: Path) -> None:
     here = _record(tmp_path / "here" / NAME)
     path.parent.mkdir()
     writer = RecordingWriter(path, packet(0).header)  # locked, as by another
+    writer.write(packet(0))
     os.utime(path, ns=(0, 0))
     assert _tidy(tmp_path, [here]) == []
     writer.close()

@@ -14,7 +14,7 @@ class FileEvent:
     """Something happened to a file."""
 
     state: str
-    """``begun``, ``finished``, ``failed`` (it stays as it is, readable) or ``removed`` (too old, or
+    """``begun`` (with its first frame), ``finished``, ``failed`` (it stays as it is, readable) or ``removed`` (too old, or
     too much)."""
     path: Path
     topic: str

@@ -83,10 +83,13 @@ class Files:
                     if packet.header.codec != "jpeg":
                         raise
                     self._give_up(each, str(error))
-            self._begin(packet, slot).writer.write(packet)
+            each = self._begin(packet, slot)
+            each.writer.write(packet)
         except RecordingError as error:
             self._fail(packet.topic, str(error), now_ns)
             return False
+        self.paths[packet.topic] = each.writer.path
+        self._say("begun", each)
         self._retry_ns.pop(packet.topic, None)
         self._trouble.end(packet.topic)
         return True
@@ -111,8 +114,6 @@ class Files:
         writer = self._place.begin(packet)
         self._topic = packet.topic
         each = self._open[packet.topic] = _Open(writer, slot)
-        self.paths[packet.topic] = writer.path
-        self._say("begun", each)
         return each
 
     def _say(self, state: str, each: _Open) -> None:
@@ -163,10 +164,13 @@ class Files:
         self._say(state, each)
 
     def finish_all(self) -> None:
-        """End all files; only then wait until the disk has them."""
+        """Give the system all of every file."""
         for each in self._open.values():
             with suppress(RecordingError):  # `close` says so again
                 each.writer.finish()
+
+    def close_all(self) -> None:
+        """After `finish_all`: wait until the disk has them."""
         for topic in list(self._open):
             self.finish(topic)
         self._place.leave()

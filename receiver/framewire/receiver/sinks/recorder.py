@@ -31,6 +31,8 @@ _OFFER_S = 0.1
 _STALLED_NS = 2 * NS
 """A disk that has not answered for so long holds nobody up any more."""
 _GIVE_UP_NS = 3 * NS
+_SYNC_NS = 10 * NS
+"""What a slow disk may take for all that the system has kept for it so far."""
 _CLOSE_NS = 30 * NS
 _GRACE_NS = NS
 
@@ -200,7 +202,8 @@ class Recorder(Closing):
 
     def _gives_up(self, end_ns: int) -> bool:
         now_ns = monotonic_ns()
-        return now_ns > end_ns or self._writing.waiting_ns(now_ns) > _GIVE_UP_NS
+        patience_ns = _SYNC_NS if self._writing.handed_over else _GIVE_UP_NS
+        return now_ns > end_ns or self._writing.waiting_ns(now_ns) > patience_ns
 
     def _tell_what_is_missing(self) -> None:
         reason = self._trouble.last

@@ -62,6 +62,8 @@ class Writing:
         self._look_ns = self._tidy_ns = 0
         self.refused: RecordingError | None = None
         """Why it has ended, where that was not for being closed."""
+        self.handed_over = False
+        """Whether the system has all of every file, and only has to bring it to the disk."""
         self._thread = threading.Thread(target=self._run, name="framewire-recorder", daemon=True)
         self._thread.start()
 
@@ -104,11 +106,14 @@ class Writing:
     def _end(self) -> None:
         self._queue.close()
         self._books.missed(item.packet.topic for item in self._queue.clear())
-        self._since_ns = monotonic_ns()
-        self._files.finish_all()
-        self._tidy()
+        for end in (self._files.finish_all, self._hand_over, self._files.close_all, self._tidy):
+            self._since_ns = monotonic_ns()
+            end()
         self._since_ns = None
         self._trouble.end(DISK)
+
+    def _hand_over(self) -> None:
+        self.handed_over = True
 
     def _write(self, item: Item, now_ns: int) -> None:
         self._in_hand = item
