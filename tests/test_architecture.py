@@ -29,9 +29,8 @@ _COMMON, _SENDER, _LINKS = (
 )  # fmt: skip
 PURE = (
     *(f"{_COMMON}/{name}.py" for name in (
-        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level", "metrics",
-        "request",
-        "stats", "testchart", "timeline", "topic", "wire",
+        "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level",
+        "matroska", "metrics", "recording_index", "request", "stats", "testchart", "timeline", "topic", "wire",
     )),
     *(f"{_SENDER}/{name}.py" for name in ("account", "history", "metrics", "pacing", "sequence")),
     *(f"{_LINKS}/{name}.py" for name in (

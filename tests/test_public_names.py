@@ -16,6 +16,7 @@ SURFACE = {
         "Receiver",
         "ReceiverStats",
         "Recorder",
+        "Recording",
         "Sink",
         "TopicReceived",
         "decode",

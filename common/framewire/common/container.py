@@ -18,10 +18,18 @@ from framewire.common.clock import NS
 from framewire.common.errors import ProtocolError, RecordingError
 from framewire.common.frame import Header, Packet
 from framewire.common.jpeg_syntax import split_header, with_header
+from framewire.common.matroska import Block
 from framewire.common.timeline import Timeline
 from framewire.common.wire import decode_header, encode_header
 
-__all__ = ["ClipFacts", "RecordingReader", "RecordingWriter", "clip_facts", "is_recording"]
+__all__ = [
+    "ClipFacts",
+    "RecordingReader",
+    "RecordingWriter",
+    "clip_facts",
+    "is_recording",
+    "places",
+]
 
 _MS = Fraction(1, 1000)  # Matroska's own resolution
 
@@ -109,6 +117,19 @@ def _demux(
         yield from (packet for packet in file.demux(stream) if packet.size)
     except (av.FFmpegError, OSError) as error:
         raise RecordingError(f"cannot read on in {path}: {_reason(error)}") from error
+
+
+def places(path: Path) -> Iterator[Block]:
+    """Where FFmpeg finds the pictures of a file that is no Matroska, as an MP4 with copied ones.
+
+    `RecordingError` if it cannot read it. Reads all of it.
+    """
+    file, stream = _open(path)
+    with file:
+        for packet in _demux(file, stream, path):
+            if packet.pos is not None and packet.pts is not None and packet.time_base is not None:
+                time_ms = round(packet.pts * packet.time_base * 1000)
+                yield Block(packet.pos, packet.size, max(0, time_ms))
 
 
 def is_recording(path: Path) -> bool:

@@ -1,5 +1,6 @@
 """The receiving side: the `Receiver`, and sinks for what it gets."""
 
+from framewire.common.recording import Recording
 from framewire.receiver.account import ReceiverStats, TopicReceived
 from framewire.receiver.decoder import decode
 from framewire.receiver.receiver import Receiver
@@ -12,6 +13,7 @@ __all__ = [
     "Receiver",
     "ReceiverStats",
     "Recorder",
+    "Recording",
     "Sink",
     "TopicReceived",
     "decode",
