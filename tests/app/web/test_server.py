@@ -537,7 +537,7 @@ def test_what_there_is(camera: Camera, viewer: Viewer) -> None:
     assert answer.headers["Content-Type"] == "application/json"
     found = answer.json
     assert set(found) == {"version", "now_ns", "recordings", "streams"}
-        assert found["recordings"] is False
+    assert found["recordings"] is False
     assert found["version"] == __version__
     assert began_ns < found["now_ns"] <= wall_ns()
     assert [each["topic"] for each in found["streams"]] == [TOPIC, "yard"]

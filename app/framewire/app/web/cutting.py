@@ -36,7 +36,10 @@ def cut(
     `RecordingError` if there are none, if it grows too large, or if the disk is full; then, and if
     it is `given_up`, nothing is left.
     """
-    folder = Path(tempfile.mkdtemp(prefix="framewire-cut-"))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="framewire-cut-"))
+    except OSError as error:
+        raise RecordingError(f"cannot make a temporary folder: {error}") from error
     path = folder / "cut.mkv"
     try:
         _write(packets, path, given_up, most_bytes)

@@ -175,7 +175,8 @@ class Shelf(Closing):
             with Recording(tape.path) as recording:  # of many files few are ever played
                 return examined(tape, recording)
         except RecordingError as error:
-            reason = str(error).replace(str(tape.path), tape.name)
+            reason = str(error).replace(f"cannot read {tape.path}: ", "")
+            reason = reason.replace(str(tape.path), tape.name)  # where it lies is nobody's business
         except Exception:  # noqa: BLE001 - the top of this thread: one bad file is told, the others read
             _log.exception("cannot read %s", tape.path)
             reason = "cannot be read"

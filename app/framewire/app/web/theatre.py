@@ -1,6 +1,7 @@
 """What the paths of recordings answer: the page, the list, playing, downloads and cuts."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -27,6 +28,8 @@ from framewire.common.clock import NS, wall_ns
 from framewire.common.errors import RecordingError
 
 __all__ = ["Theatre"]
+
+_log = logging.getLogger("framewire.web")
 
 PAGE = Path(__file__).parent / "page" / "recordings.html"
 LIST_S = 0.3
@@ -119,7 +122,7 @@ class Theatre:
         return FileResponse(tape.path, media_type=_MKV, filename=file_name)
 
     def _found(self, name: str) -> Tape | None:
-        self._shelf.look()
+        self._shelf.look(LIST_S)
         return self._shelf.find(name)
 
     async def cut(self, request: Request) -> Response:
@@ -190,7 +193,8 @@ async def _made(request: Request, reel: Reel, from_ns: int, to_ns: int) -> Path:
     except TooLong as error:
         raise HTTPException(413, str(error)) from error
     except RecordingError as error:
-        raise HTTPException(500, "the cut could not be made") from error  # it names our paths
+        _log.warning("a cut could not be made: %s", error)  # visitors need not know our paths
+        raise HTTPException(500, "the cut could not be made: the server's log says why") from error
     except asyncio.CancelledError:
         given_up.set()
         making.add_done_callback(_remove)

@@ -14,6 +14,7 @@ import { show } from "./voice.js";
 import { snapshotName } from "./words.js";
 
 const part = (id) => document.getElementById(id);
+const inOrder = new Intl.Collator("en", { numeric: true });
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4, 8, 16];
 const LEAP_MS = 5000;
 
@@ -61,8 +62,9 @@ function update(topics) {
     row.update(files);
     if (player?.topic === topic) timeline.show(files);
   }
-  const sorted = topics.map(({ topic }) => topic).sort((a, b) => Number(!a) - Number(!b) || (a < b ? -1 : 1));
-  const elements = sorted.map((topic) => rows.get(topic).element);
+  const all = [...rows.values()];
+  all.sort((a, b) => Number(b.playable) - Number(a.playable) || inOrder.compare(a.topic, b.topic));
+  const elements = all.map(({ element }) => element);
   const list = part("shelf");
   if (elements.some((element, at) => list.children[at] !== element)) list.replaceChildren(...elements);
 }

@@ -5,6 +5,7 @@ import { clock, counted, day, lasts, tick } from "./times.js";
 
 const template = document.getElementById("line");
 const PX_A_TICK = 90;
+const PX_A_LABEL = 72;
 /** What is nearer to the pointer is meant by it, CSS pixels. */
 const NEAR_PX = 4;
 
@@ -121,7 +122,9 @@ export class Timeline {
       label.style.left = percent(share(this.#view, time));
       return label;
     });
-    this.#part("scale").replaceChildren(...labels.filter((label) => parseFloat(label.style.left) < 97));
+    const last = 100 * (1 - PX_A_LABEL / width);
+    const whole = labels.filter((label) => parseFloat(label.style.left) <= last);
+    this.#part("scale").replaceChildren(...whole);
   }
 
   #drawPlayhead() {
