@@ -36,6 +36,7 @@ PURE = (
     *(f"{_LINKS}/{name}.py" for name in (
         "conversation", "path", "rate_control", "steering", "watch",
     )),
+    "app/framewire/app/web/playing.py",
 )  # fmt: skip
 NS = "framewire.common.clock.NS"  # a number, no clock
 IMPURE_IMPORTS = {"threading", "socket", "zmq", "av", "cv2", "subprocess", "logging", "os"}

@@ -14,7 +14,7 @@ from system.browsing import Visit
 from system.conftest import Visitors
 
 CHART, YARD = "lab/chart", "lab/yard"
-COUNT, FPS = 90, 30
+COUNT, FPS = 90, 60
 SOON_S = 1.0
 """From a click to the right picture, on a machine that is not busy."""
 
@@ -46,6 +46,12 @@ def chart(folder: Path) -> Iterator[Recording]:
     (path,) = (folder / CHART).iterdir()
     with Recording(path) as recording:
         yield recording
+
+
+@pytest.fixture(scope="module")
+def numbers(chart: Recording) -> list[int]:
+    """Of the frames of the test chart: a busy machine may have left some out."""
+    return [header.sequence for header in chart.headers()]
 
 
 class Desk:
@@ -92,29 +98,29 @@ def desk(visitor: Visitors, site: str) -> Desk:
     return Desk(visitor(viewport={"width": 1280, "height": 800}), f"{site}#{CHART}")
 
 
-def test_a_jump_on_the_time_line_shows_the_right_frame(desk: Desk, chart: Recording) -> None:
-    first = chart.packet(0).sequence
+def test_a_jump_on_the_time_line_shows_the_right_frame(
+    desk: Desk, chart: Recording, numbers: list[int]
+) -> None:
     took_s = []
     for index in (70, 10, 45, 88, 0):
         # The middle of the time for which it is to be seen.
         at_ms = (chart.time_of(index) + chart.time_of(min(index + 1, COUNT - 1))) / 2 * 1000
         begun = time.monotonic()
         desk.click_at(chart.began_ns / 1e6 + at_ms)
-        desk.visit.until(lambda: desk.number == first + index, f"frame {index}")  # noqa: B023
+        desk.visit.until(lambda: desk.number == numbers[index], f"frame {index}")  # noqa: B023
         took_s.append(time.monotonic() - begun)
-        desk.visit.until(lambda: desk.sequence == first + index, "the page knows")  # noqa: B023
-        assert desk.page.inner_text("#number") == str(first + index)
+        desk.visit.until(lambda: desk.sequence == numbers[index], "the page knows")  # noqa: B023
+        assert desk.page.inner_text("#number") == str(numbers[index])
     print("from a click to the right number on the screen:", [f"{s:.2f} s" for s in took_s])
     assert sorted(took_s)[len(took_s) // 2] < SOON_S
 
 
-def test_steps_are_exact_and_playing_moves(desk: Desk, chart: Recording) -> None:
-    first = chart.packet(0).sequence
-    for key, number in [(".", 1), (".", 2), (",", 1), ("End", COUNT - 1), ("Home", 0)]:
+def test_steps_are_exact_and_playing_moves(desk: Desk, numbers: list[int]) -> None:
+    for key, index in [(".", 1), (".", 2), (",", 1), ("End", COUNT - 1), ("Home", 0)]:
         desk.visit.press(key)
-        desk.visit.until(lambda: desk.number == first + number, f"{key} leads to {number}")  # noqa: B023
+        desk.visit.until(lambda: desk.number == numbers[index], f"{key} leads to {index}")  # noqa: B023
     desk.visit.press(" ")
-    desk.visit.until(lambda: desk.number > first + 5, "it moves")
+    desk.visit.until(lambda: desk.number > numbers[5], "it moves")
     assert desk.data["state"] == "playing"
     desk.page.select_option("#speed", "0.1")
     desk.visit.press("p")
@@ -127,7 +133,7 @@ def test_steps_are_exact_and_playing_moves(desk: Desk, chart: Recording) -> None
     slowly = (desk.number - before) / (time.monotonic() - begun)
     assert slowly < FPS / 3
     desk.page.select_option("#speed", "16")
-    desk.visit.until(lambda: desk.number == first + COUNT - 1, "the end, soon", 10)
+    desk.visit.until(lambda: desk.number == numbers[-1], "the end, soon", 10)
     desk.visit.until(lambda: desk.data["state"] == "paused", "it stands at the end")
 
 
@@ -148,17 +154,18 @@ def test_a_gap_is_shown_and_told(desk: Desk) -> None:
     assert "2 lost" in desk.page.inner_text(f'.row[data-topic="{YARD}"] .about')
 
 
-def test_downloads_and_cuts(desk: Desk, chart: Recording, tmp_path: Path) -> None:
+def test_downloads_and_cuts(
+    desk: Desk, chart: Recording, numbers: list[int], tmp_path: Path
+) -> None:
     row = f'.row[data-topic="{CHART}"]'
     desk.page.click(f"{row} summary")
     with desk.page.expect_download() as download:
         desk.page.click(f"{row} td a")
     download.value.save_as(tmp_path / "whole.mkv")
     assert (tmp_path / "whole.mkv").read_bytes() == chart.path.read_bytes()
-    first = chart.packet(0).sequence
     for index, key in ((30, "i"), (50, "o")):
-        desk.click_at((chart.began_ns / 1e6) + chart.time_of(index) * 1000 + 15)
-        desk.visit.until(lambda: desk.sequence == first + index, f"frame {index}")  # noqa: B023
+        desk.click_at((chart.began_ns / 1e6) + chart.time_of(index) * 1000 + 8)
+        desk.visit.until(lambda: desk.sequence == numbers[index], f"frame {index}")  # noqa: B023
         desk.visit.press(key)
     with desk.page.expect_download() as download:
         desk.page.click("#cut")
@@ -191,12 +198,14 @@ def test_on_a_phone(visitor: Visitors, site: str) -> None:
 def test_the_way_there_and_an_empty_folder(visitor: Visitors, site: str, tmp_path: Path) -> None:
     visit = visitor()
     visit.open(site.removesuffix("recordings"))
-    visit.page.click("#recordings")
-    visit.until(lambda: visit.page.url.endswith("/recordings"), "the page of recordings")
+    link = visit.page.locator("#recordings")
+    visit.until(link.is_visible, "a link to them")
+    assert link.evaluate("link => link.href") == site
+    visit = visitor()
     with commands() as start:
         empty = start("web", "tcp://127.0.0.1:1", "--recordings", str(tmp_path), "--json",
                       "--listen", "127.0.0.1:0")  # fmt: skip
         visit.open(f"{empty.url()}recordings")
         visit.until(lambda: visit.page.locator("#empty").is_visible(), "it says what to run")
         assert "framewire record" in visit.page.inner_text("#empty")
-        visit.open("about:blank")
+        visit.close()

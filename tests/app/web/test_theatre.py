@@ -157,7 +157,7 @@ def test_of_many_jumps_only_the_last_counts(viewer: Viewer) -> None:
         for turn in range(1, 41):
             say(client, "jump", turn, to_ns=BEGAN_NS + turn * FRAME_NS)
         client.send("ok")
-        seen = []
+        seen: list[dict[str, Any]] = []
         while not seen or seen[-1]["turn"] < 40:
             seen.append(take(client)[0])
             client.send("ok")
@@ -179,7 +179,7 @@ def test_playing_gives_every_frame_and_ends(viewer: Viewer) -> None:
         assert answer(client, 0)["sequence"] == 0
         say(client, "speed", 1, speed=4)
         say(client, "play", 2)
-        seen = []
+        seen: list[dict[str, Any]] = []
         while not seen or seen[-1]["next_ns"] is not None:
             seen.append(take(client)[0])
             client.send("ok")
