@@ -32,10 +32,10 @@ from ends import (
 )
 from report import Column, Table, publish, ratios
 
-from framewire.common.container import RecordingWriter
 from framewire.common.errors import ReceiveTimeout
 from framewire.common.frame import Header, Packet
 from framewire.common.jpeg import encode
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.wire import checksum
 from framewire.receiver import Receiver, Recorder
 from framewire.sender import Sender, open_source

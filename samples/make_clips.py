@@ -17,9 +17,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from framewire.common.container import RecordingWriter
 from framewire.common.frame import Header, Image, Packet
 from framewire.common.jpeg import encode as encode_jpeg
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.testchart import draw_number
 from framewire.common.wire import checksum
 

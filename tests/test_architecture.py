@@ -39,6 +39,7 @@ PURE = (
         "conversation", "path", "rate_control", "steering", "watch",
     )),
     *(f"{_SINKS}/{name}.py" for name in ("events", "plan", "retention", "ring", "segments")),
+    "app/framewire/app/web/playing.py",
 )  # fmt: skip
 NS = "framewire.common.clock.NS"  # a number, no clock
 IMPURE_IMPORTS = {"threading", "socket", "zmq", "av", "cv2", "subprocess", "logging", "os"}

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,6 +63,47 @@ def site() -> Iterator[tuple[str, dict[str, "subprocess.Popen[bytes]"]]]:
             process.wait()
 
 
+@contextmanager
+def recordings_page() -> Iterator[str]:
+    """The address of a page of recordings: of a yard, a meadow, and a chart with a break."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "lab" / "yard"
+        folder.mkdir(parents=True)
+        shutil.copy(CLIPS / "yard.mkv", folder / "2026-01-31T14-05-00.mkv")
+        for topic in ("meadow", "chart", "chart"):
+            place = f"tcp://127.0.0.1:{PORTS[topic]}"
+            sender = framewire("send", *SOURCES[topic], "--bind", place)
+            framewire("record", place, "--out", name, "--count", "60").wait()
+            sender.kill()
+            sender.wait()
+        server = framewire("web", "--recordings", name, "--listen", "127.0.0.1:0")
+        assert server.stdout
+        try:
+            yield f"{server.stdout.readline().decode().split()[-1]}recordings"
+        finally:
+            server.kill()
+            server.wait()
+
+
+def visit_recordings(browser: Browser, url: str, path: Path) -> None:
+    context = browser.new_context(**DESK, color_scheme="light")
+    page = context.new_page()
+    page.goto(f"{url}#lab/yard")
+    until(page, lambda: page.locator("#theatre[data-state=paused]").count())
+    until(page, lambda: page.locator("#shelf .segment").count() >= 4)
+    track = page.locator("#theatre .track").bounding_box()
+    assert track
+    for share, key in ((0.25, "i"), (0.7, "o")):
+        page.mouse.click(track["x"] + share * track["width"], track["y"] + 9)
+        page.wait_for_timeout(1000)
+        page.keyboard.press(key)
+    page.evaluate("document.activeElement.blur()")
+    page.mouse.move(track["x"] + 0.406 * track["width"], track["y"] + 9)
+    page.wait_for_timeout(500)
+    save(page, path)
+    context.close()
+
+
 def until(page: Page, condition: Callable[[], object]) -> None:
     end = time.monotonic() + 30
     while not condition():
@@ -110,6 +152,8 @@ def main() -> None:
             save(page, folder / "page-no-signal.png")
         with visit(browser, f"{url}#lab/meadow", 1, **DESK, color_scheme="light") as page:
             save(page, folder / "page-one.png")
+        with recordings_page() as address:
+            visit_recordings(browser, address, folder / "page-recordings.png")
         browser.close()
 
 

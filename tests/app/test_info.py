@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 
 from common.recorded import clusters, damage, damaged, packet, picture, record
 from framewire.app.main import run
-from framewire.common.container import RecordingReader, RecordingWriter
+from framewire.common.container import RecordingReader
 from framewire.common.frame import Packet
+from framewire.common.recording_writer import RecordingWriter
 from processes import CLIPS
 
 YARD = CLIPS / "yard.mkv"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from framewire.common import jpeg, wire
 from framewire.common.clock import NS
-from framewire.common.container import RecordingWriter
 from framewire.common.frame import Header, Packet
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.testchart import draw_number
 
 BEGIN_NS = 1_769_868_300_000_000_000

@@ -30,12 +30,12 @@ from framewire.common import container, jpeg, recording_writer, wire
 from framewire.common.clock import NS
 from framewire.common.container import (
     RecordingReader,
-    RecordingWriter,
     clip_facts,
     is_recording,
 )
 from framewire.common.errors import RecordingError
 from framewire.common.frame import Header, Packet
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.testchart import draw_number, read_number
 
 av = container.av  # type: ignore[attr-defined]  # loaded there, after OpenCV
@@ -304,7 +304,8 @@ WRITING = """
 import sys
 from pathlib import Path
 import msgspec
-from framewire.common.container import RecordingReader, RecordingWriter
+from framewire.common.container import RecordingReader
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.frame import Packet
 
 (first,) = RecordingReader(Path(sys.argv[1])).packets()

@@ -174,7 +174,7 @@ def test_clusters_of_several_frames(tmp_path: Path) -> None:
     for each, was in zip(pictures(data, blocks), sent, strict=True):
         assert each.endswith(was.payload[2:])
     bad = data[: blocks[20].offset - 2] + data[blocks[21].offset - 5 :]
-    assert len(walked(bad)[0]) >= 30
+    assert len(walked(bad)[0]) >= 25  # the rest of its Cluster goes with it
     assert (walk.faults, walk.finished) == ([], True)
 
 

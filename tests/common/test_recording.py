@@ -17,10 +17,11 @@ from hypothesis import HealthCheck, given, settings
 
 from common.recorded import BEGIN_NS, STEP_NS, clusters, damage, damaged, packet, picture, record
 from framewire.common.clock import NS
-from framewire.common.container import RecordingReader, RecordingWriter
+from framewire.common.container import RecordingReader
 from framewire.common.errors import Closed, RecordingError, UsageError
 from framewire.common.frame import Frame, Packet
 from framewire.common.recording import Recording, Span
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.testchart import read_number
 
 NUMBERS = [0, 1, 2, 3, 6, 7, 8, 20]

@@ -9,10 +9,11 @@ import pytest
 
 from framewire.common import session as session_module
 from framewire.common.clock import NS
-from framewire.common.container import RecordingReader, RecordingWriter
+from framewire.common.container import RecordingReader
 from framewire.common.errors import RecordingError, SourceError, UsageError
 from framewire.common.frame import Header, Packet
 from framewire.common.jpeg import encode
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.session import Session
 from framewire.common.wire import checksum
 

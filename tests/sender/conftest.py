@@ -18,9 +18,9 @@ from hypothesis import settings
 
 from framewire.common import wire
 from framewire.common.clock import NS
-from framewire.common.container import RecordingWriter
 from framewire.common.frame import Frame, Header, Image, Packet
 from framewire.common.jpeg import encode
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.testchart import draw_number
 from framewire.common.transport import open_sockets, pubsub
 from framewire.sender import encoder, sender

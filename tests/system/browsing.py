@@ -147,14 +147,22 @@ class Visit:
 
     def picture(self, topic: str, element: str = "canvas.frame") -> Image:
         """What is on the screen where the picture is: (H, W, 3), RGB."""
-        box = self.page.locator(self.tile(topic, element)).first.bounding_box()
+        return self.picture_at(self.tile(topic, element))
+
+    def picture_at(self, selector: str) -> Image:
+        """The same of any part of the page."""
+        box = self.page.locator(selector).first.bounding_box()
         assert box
         with Pillow.open(io.BytesIO(self.page.screenshot(clip={**box}))) as shot:
             return np.asarray(shot.convert("RGB"))
 
     def number(self, topic: str, element: str = "canvas.frame") -> int:
         """The test chart's number, read from the screen; -1 if it is not readable."""
-        number = read_number(self.picture(topic, element))
+        return self.number_at(self.tile(topic, element))
+
+    def number_at(self, selector: str) -> int:
+        """The same of any part of the page."""
+        number = read_number(self.picture_at(selector))
         return -1 if number is None else number
 
     def sees(self, topic: str) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from framewire.common.clock import NS
-from framewire.common.container import RecordingReader, RecordingWriter
+from framewire.common.container import RecordingReader
 from framewire.common.frame import Header, Packet
 from framewire.common.jpeg import encode
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.wire import checksum
 from processes import Start
 

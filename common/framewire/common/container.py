@@ -20,13 +20,11 @@ from framewire.common.errors import ProtocolError, RecordingError
 from framewire.common.frame import Packet
 from framewire.common.jpeg_syntax import split_header
 from framewire.common.matroska import Block
-from framewire.common.recording_writer import RecordingWriter
 from framewire.common.wire import decode_header
 
 __all__ = [
     "ClipFacts",
     "RecordingReader",
-    "RecordingWriter",
     "clip_facts",
     "is_recording",
     "media_duration_s",

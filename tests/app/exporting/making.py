@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from framewire.common.clock import NS
-from framewire.common.container import RecordingReader, RecordingWriter
+from framewire.common.container import RecordingReader
 from framewire.common.frame import Header, Packet
 from framewire.common.jpeg import encode
+from framewire.common.recording_writer import RecordingWriter
 from framewire.common.testchart import draw_number
 from framewire.common.wire import checksum
 

@@ -276,3 +276,26 @@ def test_addresses() -> None:
         assert url_of(six, listener, None, tls=False) == f"http://[::1]:{port}/"
         everywhere = Address("0.0.0.0", 0)
         assert url_of(everywhere, listener, None, tls=False).startswith(f"http://{gethostname()}:")
+
+
+def test_recordings_are_shown_beside_the_cameras(web: Web, tmp_path: Path) -> None:
+    command = web("--recordings", str(tmp_path), "--listen", "127.0.0.1:0", "--json")
+    viewer = at(command.url())
+    assert ask(viewer, "/api/recordings").json["topics"] == []
+    assert ask(viewer, "/").status == ask(viewer, "/recordings").status == 200
+
+
+@pytest.mark.parametrize("name", ["none", "file"])
+def test_recordings_want_a_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    done = subprocess.run(
+        argv("--recordings", str(tmp_path / name)),
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"framewire: there is no folder {tmp_path / name}: --recordings wants one\n"
+    )

@@ -536,7 +536,8 @@ def test_what_there_is(camera: Camera, viewer: Viewer) -> None:
     answer = ask(viewer, "/api/streams")
     assert answer.headers["Content-Type"] == "application/json"
     found = answer.json
-    assert set(found) == {"version", "now_ns", "streams"}
+    assert set(found) == {"version", "now_ns", "recordings", "streams"}
+    assert found["recordings"] is False
     assert found["version"] == __version__
     assert began_ns < found["now_ns"] <= wall_ns()
     assert [each["topic"] for each in found["streams"]] == [TOPIC, "yard"]

@@ -160,6 +160,7 @@ class Viewer(Closing):
         warm: bool = False,
         cert: Path | None = None,
         key: Path | None = None,
+        recordings: Path | None = None,
     ) -> None:
         with ExitStack() as stack:
             listener = stack.enter_context(listen_for_viewers(Address("127.0.0.1", 0)))
@@ -167,7 +168,9 @@ class Viewer(Closing):
             self.host = f"127.0.0.1:{self.port}"
             receiver = stack.enter_context(Receiver(*senders, topics=None, keep="newest"))
             access = access or Access()
-            self._running = Running(receiver, listener, access, cert=cert, key=key, warm=warm)
+            self._running = Running(
+                receiver, listener, access, cert=cert, key=key, warm=warm, recordings=recordings
+            )
             self._stack = stack.pop_all()
 
     @property

@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from framewire.common.clock import NS
-from framewire.common.container import RecordingReader, RecordingWriter
+from framewire.common.container import RecordingReader
 from framewire.common.errors import Closed, RecordingError, TopicError, UsageError
 from framewire.common.frame import Header, Packet
+from framewire.common.recording_writer import RecordingWriter
 from framewire.receiver import FileEvent, Recorder
 from framewire.receiver.sinks import files as files_module
 from framewire.receiver.sinks import place as place_module

@@ -38,6 +38,7 @@ def web(
     tls_key: Path | None = None,
     allow_origin: Annotated[list[str] | None, Parameter(negative="")] = None,
     keep_warm: Switch = False,
+    recordings: Path | None = None,
     bind: BindSenders = None,
     duration: Duration = None,
     insecure: Insecure = False,
@@ -63,10 +64,14 @@ def web(
         Other site whose pages may use this one, as in https://example.org; may be repeated.
     keep_warm
         Take all pictures all the time, so that the first look finds them there.
+    recordings
+        Folder of recordings (`framewire record --out FOLDER`) to show and play, too.
     """
     set_up_logging(verbose=verbose)
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("a certificate and its key go together: --tls-cert and --tls-key")
+    if recordings is not None and not recordings.is_dir():
+        raise UsageError(f"there is no folder {recordings}: --recordings wants one")
     address = parse_address(listen)
     if token is None and not address.local:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
@@ -76,23 +81,42 @@ def web(
         Receiver(
             *endpoints, bind=bind or (), topics=None, keep="newest", insecure=insecure
         ) as receiver,
-        Running(receiver, listener, access, cert=tls_cert, key=tls_key, warm=keep_warm) as viewer,
+        Running(
+            receiver,
+            listener,
+            access,
+            cert=tls_cert,
+            key=tls_key,
+            warm=keep_warm,
+            recordings=recordings,
+        ) as viewer,
         Stopper(duration=duration) as stop,
     ):
-        url = url_of(address, listener, token, tls=tls_cert is not None)
+        tls = tls_cert is not None
+        url = url_of(address, listener, token, tls=tls)
         if json:
             print_json(event="ready", url=url)
         else:
             print(f"cameras are at {url}", flush=True)
+            if recordings is not None:
+                print(
+                    f"recordings are at {url_of(address, listener, token, tls=tls, page='recordings')}",
+                    flush=True,
+                )
         while not stop.wait(_LOOK_S):
             viewer.check()
     return EXIT_DONE
 
 
 def url_of(
-    address: Address, listener: socket.socket, token: str | None = None, *, tls: bool = False
+    address: Address,
+    listener: socket.socket,
+    token: str | None = None,
+    *,
+    tls: bool = False,
+    page: str = "",
 ) -> str:
     """What to open in a browser, with the port that the system chose."""
     host = socket.gethostname() if address.everywhere else address.host
     place = Address(host, listener.getsockname()[1])
-    return f"{'https' if tls else 'http'}://{place}/{f'?token={token}' if token else ''}"
+    return f"{'https' if tls else 'http'}://{place}/{page}{f'?token={token}' if token else ''}"

@@ -3,13 +3,14 @@
 import asyncio
 import socket
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from framewire.app.web.access import Access, Gate
 from framewire.app.web.hub import Hub
 from framewire.app.web.server import make_app
 from framewire.app.web.serving import Server
+from framewire.app.web.shelf import Shelf
 from framewire.common.closing import Closing
 from framewire.receiver import Receiver
 
@@ -23,7 +24,7 @@ class Running(Closing):
 
     `receiver` was made with ``topics=None`` and ``keep="newest"`` and is closed here; `listener`,
     which came from `listen_for_viewers`, is not. `cert` and `key` (PEM) make it https. With `warm`,
-    all is taken all the time. Raises `UsageError` if the certificate does not work.
+    all is taken all the time. `recordings` is a folder to show them from. Raises `UsageError` if the certificate does not work.
     """
 
     def __init__(
@@ -35,9 +36,11 @@ class Running(Closing):
         cert: Path | None = None,
         key: Path | None = None,
         warm: bool = False,
+        recordings: Path | None = None,
     ) -> None:
         self._receiver, self._listener = receiver, listener
         self._access, self._tls, self._warm = access, (cert, key), warm
+        self._recordings = recordings
         self.hub: Hub
         """Of the server's own event loop."""
         self.loop: asyncio.AbstractEventLoop
@@ -65,8 +68,11 @@ class Running(Closing):
 
     async def _serve(self) -> None:
         cert, key = self._tls
-        with Hub(self._receiver, warm=self._warm) as hub:
-            gate = Gate(make_app(hub), self._access, secure=cert is not None)
+        with ExitStack() as stack:
+            hub = stack.enter_context(Hub(self._receiver, warm=self._warm))
+            folder = self._recordings
+            shelf = stack.enter_context(Shelf(folder)) if folder is not None else None
+            gate = Gate(make_app(hub, shelf), self._access, secure=cert is not None)
             self.hub, self.server = hub, Server(gate, cert=cert, key=key)
             self.loop = asyncio.get_running_loop()
             self._ready.set()

@@ -1,13 +1,11 @@
 """The web server: what each path answers."""
 
 import asyncio
-import struct
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -18,13 +16,26 @@ from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from framewire.app.metrics import WebFigures
+from framewire.app.web.answers import (
+    ACK_LENGTH,
+    GOING,
+    UNFIT,
+    checked,
+    close,
+    json_answer,
+    message,
+    plain,
+    send,
+    topic_of,
+)
 from framewire.app.web.hub import Hub, Look, Stream
+from framewire.app.web.shelf import Shelf
+from framewire.app.web.theatre import Theatre
 from framewire.common import __version__
 from framewire.common.clock import wall_ns
-from framewire.common.errors import Closed, TopicError
+from framewire.common.errors import Closed
 from framewire.common.exposition import render
 from framewire.common.frame import Packet
-from framewire.common.topic import check_topic
 from framewire.receiver.account import STALE_S
 
 __all__ = ["make_app"]
@@ -34,12 +45,10 @@ BOUNDARY = "framewire"
 SNAPSHOT_S = 2.0
 """How long a snapshot waits for the first frame of a topic that nobody looked at."""
 HEALTH_S = 2.0
-_ACK_BYTES = 64
-_UNFIT, _GOING = 1003, 1001  # reasons to close a WebSocket (RFC 6455, 7.4.1)
 
 
-def make_app(hub: Hub) -> Starlette:
-    """The paths, all below whatever stands before them in a proxy."""
+def make_app(hub: Hub, shelf: Shelf | None = None) -> Starlette:
+    """The paths, all below whatever stands before them in a proxy; of recordings, if there are."""
     app = Starlette(
         routes=[
             Route("/", page),
@@ -50,11 +59,13 @@ def make_app(hub: Hub) -> Starlette:
             Route("/api/streams", streams),
             Route("/healthz", health),
             Route("/metrics", metrics),
+            *(Theatre(shelf).routes if shelf is not None else ()),
         ],
-        exception_handlers={HTTPException: _plain},
+        exception_handlers={HTTPException: plain},
     )
     app.router.redirect_slashes = False  # that would lead out of a proxy's path
     app.state.hub = hub
+    app.state.shelf = shelf
     app.state.figures = WebFigures(hub)
     return app
 
@@ -67,17 +78,17 @@ async def watch(websocket: WebSocket) -> None:
     """Frames for a viewer: the next when it has acknowledged the last, and then the newest."""
     hub = _hub(websocket)
     try:
-        topic = _topic(websocket)
+        topic = topic_of(websocket)
     except HTTPException:
-        return await websocket.close(_UNFIT)
+        return await websocket.close(UNFIT)
     await websocket.accept()
     with hub.look(topic) as look:
         frames = asyncio.create_task(_give(websocket, look))
         try:
-            while (message := await websocket.receive())["type"] != "websocket.disconnect":
-                text = message.get("text")
-                if text is None or len(text) > _ACK_BYTES:
-                    return await _close(websocket, _UNFIT)
+            while (said := await websocket.receive())["type"] != "websocket.disconnect":
+                text = said.get("text")
+                if text is None or len(text) > ACK_LENGTH:
+                    return await close(websocket, UNFIT)
                 look.acknowledge()
         finally:
             frames.cancel()
@@ -90,33 +101,15 @@ async def _give(websocket: WebSocket, look: Look) -> None:
         while True:
             packet = await look.next()
             if packet is not None:
-                await _send(websocket, _message(packet))
+                age_ms = round(packet.header.age_ms(wall_ns()), 2)
+                await send(websocket, message(packet, age_ms=age_ms))
                 await look.acknowledged()
-    await _close(websocket, _GOING)
-
-
-async def _send(websocket: WebSocket, message: bytes) -> None:
-    try:
-        await websocket.send_bytes(message)
-    except RuntimeError as error:  # pings were not answered, so uvicorn has closed it
-        raise WebSocketDisconnect(_GOING) from error
-
-
-async def _close(websocket: WebSocket, code: int) -> None:
-    with suppress(WebSocketDisconnect, RuntimeError):  # the other end was faster
-        await websocket.close(code)
-
-
-def _message(packet: Packet) -> bytes:
-    age_ms = round(packet.header.age_ms(wall_ns()), 2)
-    facts = {**msgspec.to_builtins(packet.header), "topic": packet.topic, "age_ms": age_ms}
-    header = msgspec.json.encode(facts)
-    return b"".join((struct.pack(">I", len(header)), header, packet.payload))
+    await close(websocket, GOING)
 
 
 async def stream(request: Request) -> Response:
     """Motion JPEG, as cameras and browsers have it: each frame takes the place of the last."""
-    topic = _topic(request)
+    topic = topic_of(request)
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
     if request.method == "HEAD":
         return StreamingResponse(iter(()), media_type=media_type)  # no length, as with GET
@@ -139,7 +132,7 @@ async def _parts(hub: Hub, topic: str) -> AsyncIterator[bytes]:
 
 async def snapshot(request: Request) -> Response:
     """The newest frame."""
-    topic = _topic(request)
+    topic = topic_of(request)
     hub, packet = _hub(request), None
     with hub.look(topic) as look, suppress(Closed):
         packet = await look.next(SNAPSHOT_S)
@@ -160,9 +153,16 @@ def _facts(packet: Packet) -> dict[str, str]:
 async def streams(request: Request) -> Response:
     """What there is, and how it does."""
     hub, only = _hub(request), request.query_params.get("topic")
-    hub.glance(None if only is None else _checked(only))
+    hub.glance(None if only is None else checked(only))
     listed = [_described(each) for each in hub.streams()]
-    return _json({"version": __version__, "now_ns": wall_ns(), "streams": listed})
+    return json_answer(
+        {
+            "version": __version__,
+            "now_ns": wall_ns(),
+            "recordings": request.app.state.shelf is not None,
+            "streams": listed,
+        }
+    )
 
 
 def _described(stream: Stream) -> dict[str, Any]:
@@ -231,23 +231,3 @@ async def metrics(request: Request) -> Response:
 def _hub(connection: HTTPConnection) -> Hub:
     hub: Hub = connection.app.state.hub
     return hub
-
-
-def _topic(connection: HTTPConnection) -> str:
-    return _checked(connection.path_params["topic"])
-
-
-def _checked(name: str) -> str:
-    try:
-        return check_topic(name)
-    except TopicError as error:
-        raise HTTPException(404, str(error)) from error
-
-
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
-
-
-async def _plain(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return PlainTextResponse(f"{error.detail}\n", error.status_code, headers=error.headers)

@@ -15,3 +15,16 @@ export const streamUrl = (topic) => absolute(`stream/${path(topic)}`);
 
 /** @param {string} topic */
 export const snapshotUrl = (topic) => absolute(`snapshot/${path(topic)}`);
+
+/** What recordings there are. */
+export const recordingsUrl = () => absolute("api/recordings");
+
+/** @param {string} topic */
+export const playUrl = (topic) => absolute(`play/${path(topic)}`).replace(/^http/, "ws");
+
+/** @param {string} name of a file, as the server lists it */
+export const fileUrl = (name) => absolute(`recording/${path(name)}`);
+
+/** @param {string} topic @param {number} fromNs @param {number} toNs both frames are in it */
+export const cutUrl = (topic, fromNs, toNs) =>
+  absolute(`cut/${path(topic)}?from_ns=${fromNs}&to_ns=${toNs}`);

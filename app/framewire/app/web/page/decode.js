@@ -60,9 +60,10 @@ class Camera {
     if (this.#context) draw(this.#context, bitmap);
     else await this.#handOver(bitmap);
     this.jpeg = frame.jpeg;
-    const { sequence } = frame.header;
+    const { sequence, captured_ns, position_ns, next_ns, turn, growing } = frame.header;
     const ageMs = ageOnScreen(frame.header, receivedMs, Date.now(), aheadMs);
-    this.#reporter.drawn({ sequence, width, height, ageMs });
+    const played = { captured_ns, position_ns, next_ns, turn, growing };
+    this.#reporter.drawn({ sequence, width, height, ageMs, ...played });
   }
 
   /** Ends when the page has drawn it: else frames would pile up before a busy page. */
@@ -101,6 +102,7 @@ const orders = {
   retry: ({ topic }) => cameras.get(topic).feed.retry(),
   pause: ({ topic }) => cameras.get(topic).feed.pause(),
   resume: ({ topic }) => cameras.get(topic).feed.resume(),
+  say: ({ topic, text }) => cameras.get(topic)?.feed.say(text),
   handedOver: ({ topic }) => cameras.get(topic)?.handedOver(),
   jpeg: ({ topic, answer }) => answer.postMessage(cameras.get(topic).jpeg),
   clock(order) {

@@ -47,6 +47,9 @@ export function detach(topic) {
  */
 export const tell = (topic, order) => worker.postMessage({ order, topic });
 
+/** Say something to the server. @param {string} topic @param {string} text */
+export const say = (topic, text) => worker.postMessage({ order: "say", topic, text });
+
 /** @param {number} aheadMs how far the server's clock is ahead of this browser's */
 export const setClock = (aheadMs) => worker.postMessage({ order: "clock", aheadMs });
 

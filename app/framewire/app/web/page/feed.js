@@ -67,6 +67,11 @@ export class Feed {
     if (this.#wanted) this.open();
   }
 
+  /** Say something to the server; lost if it is not open. @param {string} text */
+  say(text) {
+    if (this.#socket?.readyState === WebSocket.OPEN) this.#socket.send(text);
+  }
+
   #connect() {
     this.#timer = 0;
     const socket = new WebSocket(this.#url);

@@ -10,7 +10,11 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  * @property {number} captured_ns
  * @property {number} sent_ns
  * @property {boolean} replay
- * @property {number} age_ms when the server sent the message
+ * @property {number} [age_ms] when the server sent the message; not of recordings
+ * @property {number} [position_ns] these are of recordings only: where it is on the time line,
+ * @property {number | null} [next_ns] when the next one is due,
+ * @property {number} [turn] the last command that it answers,
+ * @property {boolean} [growing] and whether its file is being written
  */
 
 /**

@@ -3,7 +3,7 @@
 import { ServerClock } from "./clock.js";
 import { setClock } from "./decoding.js";
 import { FULL_SCREEN, onFullScreen, toggleFullScreen } from "./fullscreen.js";
-import { onKey } from "./keys.js";
+import { LIVE, onKey } from "./keys.js";
 import { change, enter, leave, onAddress, topicInAddress } from "./route.js";
 import { saveSnapshot } from "./snapshot.js";
 import { StreamsPoll } from "./streams.js";
@@ -30,6 +30,7 @@ let version = "";
 function listed(answer) {
   if (version && version !== answer.version) location.reload(); // the server has another page now
   version = answer.version;
+  part("recordings").hidden = !answer.recordings;
   clock.add(answer.askedMs, answer.answeredMs, answer.now_ns);
   setClock(clock.aheadMs);
   const returned = server === "unreachable";
@@ -180,7 +181,7 @@ const keys = {
   help: toggleHelp,
 };
 
-onKey((key) => (part("keys").open && key !== "help" ? false : keys[key]() !== false));
+onKey(LIVE, (key) => (part("keys").open && key !== "help" ? false : keys[key]() !== false));
 
 const buttons = {
   back: showAll,

@@ -30,7 +30,8 @@ async function newest(topic) {
   }
 }
 
-function download(jpeg, name) {
+/** Hand a picture to the user as a file. @param {Blob} jpeg @param {string} name */
+export function download(jpeg, name) {
   const url = URL.createObjectURL(jpeg);
   const link = Object.assign(document.createElement("a"), { href: url, download: name });
   link.click();

@@ -25,6 +25,7 @@ import { streamsUrl } from "./addresses.js";
  * @typedef {object} Listed
  * @property {string} version
  * @property {number} now_ns server's wall clock
+ * @property {boolean} recordings whether there is a page of them
  * @property {Stream[]} streams
  * @property {string | null} topic the only one that was asked for; others may be listed too
  * @property {number} askedMs Date.now()
