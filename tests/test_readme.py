@@ -19,7 +19,7 @@ from processes import DEADLINE_S, free_port
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "guide"
-PAGES = [README, GUIDE / "patterns.md", GUIDE / "web.md"]
+PAGES = [README, GUIDE / "patterns.md", GUIDE / "recording.md", GUIDE / "web.md"]
 
 SENDING = {"send", "replay"}
 RECEIVING = {"view", "record", "snapshot", "stats"}
@@ -30,7 +30,7 @@ SAMPLE_ADDRESSES = {
     "samples/worker.py": ("push-pull+tcp://127.0.0.1:5557", "push-pull+tcp://127.0.0.1:5558"),
     "samples/collect.py": ("push-pull+tcp://127.0.0.1:5558",),
 }
-HOSTS = re.compile(r"(?<=//)(?:lab-pi|pi-a|pi-b|hub|desk)(?=:)")
+HOSTS = re.compile(r"(?<=//)(?:lab-pi|hall-pi|pi-a|pi-b|hub|desk)(?=:)")
 PORT = re.compile(r"(?<=:)(?:55\d\d|8080)\b")
 
 
@@ -188,7 +188,7 @@ def test_the_make_targets_exist() -> None:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("page", PAGES[:2], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES[:3], ids=lambda page: page.stem)
 def test_the_python_blocks_work_as_they_stand(page: Path, tmp_path: Path) -> None:
     """Those of a page run side by side; what prints has to print, the others to go on."""
     ports = Ports()
@@ -210,7 +210,7 @@ def test_the_python_blocks_work_as_they_stand(page: Path, tmp_path: Path) -> Non
             else:
                 endless.append(process)
         assert all(process.poll() is None for process in endless)
-        assert len(running) - len(endless) >= 2
+        assert len(running) > len(endless)
     finally:
         for process in running:
             process.kill()
