@@ -100,7 +100,7 @@ def test_one_that_grows(folder: Path, shelf: Shelf) -> None:
     assert reel.following(last.place) is not None
     recording.close()
     until(lambda: only(shelf).frames == 60, "all of it")
-    assert states(shelf) == {NAME: "finished"}
+    until(lambda: states(shelf) == {NAME: "finished"}, "finished")
     assert reel.shot(Order(2**62), None).packet.sequence == 59
 
 
