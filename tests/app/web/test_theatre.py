@@ -364,7 +364,7 @@ def test_cuts_are_bounded_in_number_and_end_when_nobody_waits(
 ) -> None:
     under_way: list[threading.Event] = []
 
-    def slow(packets: Iterator[Any], given_up: threading.Event) -> Path:
+    def slow(packets: Any, given_up: threading.Event) -> Path:
         under_way.append(given_up)
         assert given_up.wait(20)
         return cutting.cut(packets, given_up)

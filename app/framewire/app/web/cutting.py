@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from framewire.common.frame import Packet
 from framewire.common.recording_writer import RecordingWriter
 
 __all__ = ["MOST_BYTES", "GivenUp", "Nothing", "TooLong", "cut"]
+
+Packets = Generator[Packet, None, None]
 
 MOST_BYTES = 2 << 30
 """Of pictures in one cut."""
@@ -28,14 +30,19 @@ class GivenUp(RecordingError):
     """Nobody wants it any more."""
 
 
-def cut(
-    packets: Iterable[Packet], given_up: threading.Event, *, most_bytes: int = MOST_BYTES
-) -> Path:
+def cut(packets: Packets, given_up: threading.Event, *, most_bytes: int = MOST_BYTES) -> Path:
     """Write `packets` to a file of its own in a new temporary folder; who asked removes both.
+
+    They are closed in any case: so the file that they are read from is given back.
 
     `RecordingError` if there are none, if it grows too large, or if the disk is full; then, and if
     it is `given_up`, nothing is left.
     """
+    with closing(packets):
+        return _cut(packets, given_up, most_bytes)
+
+
+def _cut(packets: Packets, given_up: threading.Event, most_bytes: int) -> Path:
     try:
         folder = Path(tempfile.mkdtemp(prefix="framewire-cut-"))
     except OSError as error:
@@ -50,11 +57,8 @@ def cut(
     return path
 
 
-def _write(
-    packets: Iterable[Packet], path: Path, given_up: threading.Event, most_bytes: int
-) -> None:
-    pending = iter(packets)
-    first = next(pending, None)
+def _write(packets: Packets, path: Path, given_up: threading.Event, most_bytes: int) -> None:
+    first = next(packets, None)
     if first is None:
         raise Nothing("there are no frames in that time")
     written = 0
@@ -67,4 +71,4 @@ def _write(
             if written > most_bytes:
                 raise TooLong(f"a cut holds {most_bytes >> 20} MiB of pictures at most")
             writer.write(packet)
-            packet = next(pending, None)
+            packet = next(packets, None)

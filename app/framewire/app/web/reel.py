@@ -1,6 +1,6 @@
 """`Reel`: the files of one topic as one recording, frame by frame."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from framewire.app.web.loans import Loans
@@ -83,7 +83,7 @@ class Reel:
         with self._loans.borrow(tape.path) as recording:
             return self._next(line, tape, recording, place.index)[0]
 
-    def packets(self, from_ns: int, to_ns: int) -> Iterator[Packet]:
+    def packets(self, from_ns: int, to_ns: int) -> Generator[Packet, None, None]:
         """The frames from one time to another, both included, each as it was recorded."""
         last_ns = from_ns - NEAR_NS - 1
         for tape in self._line():

@@ -27,6 +27,8 @@ _MOST_FILES = 20_000
 _DEEPEST = 32
 _CALM = 20
 """A file that grows is read again when so many times as long has passed as reading took."""
+_KEPT = 8
+"""So many of the files that are read first stay open: those are the newest, and looked at first."""
 _JOIN_S = 4.0
 
 
@@ -168,11 +170,12 @@ class Shelf(Closing):
         try:
             if not self._is_inside(tape.path):
                 raise RecordingError("it has gone")
-            if tape.path in self._loans or (tape.read and not tape.finished):
+            follows = tape.read and not tape.finished
+            if tape.path in self._loans or follows or len(self._loans) < _KEPT:
                 with self._loans.borrow(tape.path) as recording:
                     recording.refresh()
                     return examined(tape, recording)
-            with Recording(tape.path) as recording:  # of many files few are ever played
+            with Recording(tape.path) as recording:
                 return examined(tape, recording)
         except RecordingError as error:
             reason = str(error).replace(f"cannot read {tape.path}: ", "")

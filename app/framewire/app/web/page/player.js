@@ -5,7 +5,7 @@ import { attach, detach, jpegOf, say, tell } from "./decoding.js";
 import { draw, offscreen } from "./surface.js";
 import { msOf, nsOf } from "./times.js";
 
-/** So many attempts in a row did not even open. */
+/** So many attempts in a row did not open, or brought no frame. */
 const BLOCKED_AFTER = 3;
 
 export class Player {
@@ -16,6 +16,7 @@ export class Player {
   #target = null;
   #failures = 0;
   #drawnAt = 0;
+  #heard = false;
   /** @type {import("./reporter.js").Drawn | null} the frame on the screen */
   drawn = null;
   playing = false;
@@ -132,11 +133,12 @@ export class Player {
     switch (report.what) {
       case "open":
         this.connected = true;
-        this.#failures = 0;
+        this.#heard = false;
         this.#begin();
         break;
       case "closed":
         this.connected = false;
+        if (!this.#heard) this.#failures += 1;
         break;
       case "failed":
         this.#failures += 1;
@@ -147,6 +149,8 @@ export class Player {
         return;
       case "drawn":
         this.drawn = report;
+        this.#heard = true;
+        this.#failures = 0;
         this.#drawnAt = performance.now();
         this.undecodable = false;
         if (this.settled) this.#target = null;
