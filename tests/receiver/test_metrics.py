@@ -133,13 +133,14 @@ def test_a_recording(kind: str, name: str, station: Station, tmp_path: Path) -> 
     assert seen("framewire_frames_total", topic="lab/cam1") == 3
     assert seen("framewire_recorded_frames_total") == 3
     assert seen("framewire_recorded_bytes_total") == sum(len(each.payload) for each in sent)
+    assert seen("framewire_unwritten_frames_total") == 0
     assert seen("framewire_disk_free_bytes") > 0
     assert {each.metric for each in families} == {*METRICS, *RECORDING}
 
 
 def test_a_folder_that_is_gone_tells_nothing(tmp_path: Path) -> None:
     class Nothing:
-        frames = written_bytes = 0
+        frames = written_bytes = unwritten = 0
         stats = ReceiverStats({}, 0, (0.0, 0.0))
 
     out = tmp_path / "gone" / "a.mkv"

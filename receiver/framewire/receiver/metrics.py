@@ -157,10 +157,15 @@ def _state(topic: TopicReceived) -> str:
 # -- recording ------------------------------------------------------------------------------------
 
 _RECORDED = Metric("framewire_recorded_frames_total", "counter", "Frames written to disk")
+_UNWRITTEN = Metric(
+    "framewire_unwritten_frames_total",
+    "counter",
+    "Frames that should have been written to disk, and could not be",
+)
 _RECORDED_BYTES = Metric("framewire_recorded_bytes_total", "counter", "Payload of those")
 _FREE = Metric("framewire_disk_free_bytes", "gauge", "What is free where recordings are written")
 
-RECORDING = (_RECORDED, _RECORDED_BYTES, _FREE)
+RECORDING = (_RECORDED, _RECORDED_BYTES, _UNWRITTEN, _FREE)
 """What `RecorderFigures` gives beside."""
 
 
@@ -171,11 +176,13 @@ class RecorderFigures:
         self._receiver, self._sink = receiver, sink
         self._folder = out if out.is_dir() else out.absolute().parent
         self._received = ReceiverFigures()
+        self._highest = Highest()  # frames whose file somebody removed are recorded no more
 
     def __call__(self) -> Iterator[Family]:
         yield from self._received(self._receiver.stats)
-        yield Family(_RECORDED, [((), self._sink.frames)])
+        yield self._highest(Family(_RECORDED, [((), self._sink.frames)]))
         yield Family(_RECORDED_BYTES, [((), self._sink.written_bytes)])
+        yield Family(_UNWRITTEN, [((), self._sink.unwritten)])
         yield Family(_FREE, self._free())
 
     def _free(self) -> list[tuple[tuple[str, ...], Value]]:

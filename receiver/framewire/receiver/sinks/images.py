@@ -62,6 +62,8 @@ class Images(Closing):
         """Files written so far."""
         self.written_bytes = 0
         """Payload bytes of those."""
+        self.unwritten = 0
+        """None: the first file that cannot be written ends it."""
         self._make(self._folder)
 
     @staticmethod

@@ -109,6 +109,11 @@ class Recorder(Closing):
         return self._books.payload_bytes
 
     @property
+    def unwritten(self) -> int:
+        """Frames that could not be written so far."""
+        return self._books.missing
+
+    @property
     def paths(self) -> dict[str, Path]:
         """The newest file of each topic that was begun."""
         return dict(self._files.paths)

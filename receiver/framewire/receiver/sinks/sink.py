@@ -32,3 +32,7 @@ class PacketSink(Sink[Packet], Protocol):
     @property
     def written_bytes(self) -> int:
         """Payload bytes of those."""
+
+    @property
+    def unwritten(self) -> int:
+        """Frames that could not be written so far."""
