@@ -265,13 +265,14 @@ def test_a_busy_event_loop_piles_nothing_up(camera: Camera) -> None:
         def delivered() -> int:
             return the_stream(hub).received.delivered
 
+        others = packets_alive()  # other tests may keep some
         with hub.look(TOPIC) as look:
             await subscribed(camera)
             with camera.streaming():
                 await look.next()
                 before = delivered()
                 until(lambda: delivered() > before + 100, "many came")  # the loop stands still
-                assert packets_alive() < 50
+                assert packets_alive() < others + 50
             await asyncio.sleep(0)
             assert await number(look) >= before + 100
 
