@@ -3,7 +3,9 @@ PYTHON ?= python3
 PY := .venv/bin/python
 
 demo: .venv/ok ; .venv/bin/framewire demo
-test: .venv/ok ; $(PY) -m pytest
+test: .venv/ok
+	$(PY) -m pytest --ignore tests/faults
+	$(PY) -m pytest -n 4 tests/faults       # these wait, most of the time
 lint: .venv/ok ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 clips: .venv/ok ; $(PY) samples/make_clips.py
 bench: .venv/bench ; $(PY) benchmarks/all.py

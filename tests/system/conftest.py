@@ -1,30 +1,16 @@
-"""What tests of several processes share."""
+"""A browser for those tests that look at a page."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from processes import Start, commands, free_port
+from processes import Start
 from system.browsing import Visit, chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-
-@pytest.fixture
-def framewire(tmp_path: Path) -> Iterator[Start]:
-    """Starts `framewire ...` in the test's folder; everything is ended after the test."""
-    with commands(tmp_path) as start:
-        yield start
-
-
-@pytest.fixture
-def port() -> int:
-    """For addresses that are used again after a restart."""
-    return free_port()
 
 
 @pytest.fixture(scope="module")
