@@ -60,8 +60,11 @@ class Publishing:
 
     @property
     def receivers(self) -> int:
+        """Those who have subscribed to something, in this process: subscriptions."""
         with self._lock:
-            return sum(self._prefixes.values())
+            subscriptions = sum(self._prefixes.values())
+        peers = self._publisher.peers
+        return subscriptions if peers is None else min(subscriptions, max(1, peers))
 
     @property
     def demand(self) -> frozenset[bytes]:
