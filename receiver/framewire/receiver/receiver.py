@@ -440,7 +440,7 @@ class Receiver(Closing):
     def _keep(self, packet: Packet, topic: TopicAccount, link: Link) -> None:
         header = packet.header
         key = (header.topic, header.sender, header.sequence) if link.is_work else header.topic
-        late = self._newest and not link.is_work and topic.is_late(packet)
+        late = self._newest and not link.is_work and topic.is_late
         if late or self._packets.put(packet, key=key) is not None:
             with self._lock:
                 topic.skipped += 1
