@@ -121,14 +121,16 @@ class GapCounter:
         missing = 0
         if self._leaps(run, sequence):
             if sequence == run.leap:
-                return self._repeat()
+                self.repeated += 1
+                return None
             run.leap = sequence
         elif sequence >= run.expected:
             missing = self._reach(run, sequence)
             run.expected = sequence + 1
         elif not self._fill(run, sequence):
             if captured_ns <= run.captured_ns and run.repeats.add(sequence) < _AGAIN:
-                return self._repeat()
+                self.repeated += 1
+                return None
             run = self._begin_again(sender, sequence, replay=replay)
         run.repeats.end()
         run.captured_ns = max(run.captured_ns, captured_ns)
@@ -137,9 +139,6 @@ class GapCounter:
             self.restarts += not replay and any(each.started for each in self._runs.values())
             run.started = True
         return missing
-
-    def _repeat(self) -> None:
-        self.repeated += 1
 
     def _begin_again(self, sender: str, sequence: int, *, replay: bool) -> _Run:
         """The same id counts anew. What was missing stays lost, and is forgotten."""

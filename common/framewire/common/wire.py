@@ -14,6 +14,7 @@ from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.errors import MetadataError, ProtocolError, TopicError, VersionError
 from framewire.common.frame import VERSION, Header, Packet, Status, Uint
 from framewire.common.jpeg_syntax import inspect
+from framewire.common.printable import printable
 from framewire.common.topic import MAX_TOPIC_BYTES, check_topic, wire_topic
 
 __all__ = [
@@ -239,7 +240,7 @@ def read_map(
                 f"the {peer} speaks protocol version {version}, this framewire knows {VERSION}: "
                 f"update {older}"
             ) from None
-        reason = " ".join(str(error).split())[:200]  # it may quote what the peer wrote
+        reason = printable(str(error), 200)  # it may quote what the peer wrote
         raise ProtocolError(f"a {what} that cannot be read: {reason}") from None
 
 

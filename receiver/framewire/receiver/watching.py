@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.errors import Closed, JpegError, ReceiveTimeout
+from framewire.common.printable import printable
 from framewire.common.stats import Throttle
 from framewire.common.terminal import LiveLine, Stopper, megabits, print_json
 
@@ -24,6 +25,11 @@ __all__ = [
     "trouble",
     "watch",
 ]
+
+_REASON_LENGTH = 120
+"""Characters of what a sender says that fit behind a line."""
+_PROBLEMS = 5
+"""Topics with trouble that a line names."""
 
 Take = Callable[["Packet"], None]
 
@@ -158,7 +164,8 @@ def trouble(topic: "TopicReceived") -> str:
     if topic.stale:
         return f"no signal for {topic.silent_s:.0f} s"
     if topic.state != "live":
-        return f"{topic.state.replace('-', ' ')}{': ' if topic.reason else ''}{topic.reason}"
+        reason = printable(topic.reason, _REASON_LENGTH)
+        return f"{topic.state.replace('-', ' ')}{': ' if reason else ''}{reason}"
     return ""
 
 
@@ -183,7 +190,8 @@ def describe(stats: "ReceiverStats") -> str:
 def problems(stats: "ReceiverStats") -> str:
     """What is wrong with which topic, to be put behind a line; nothing if all is well."""
     found = [f"; {name}: {what}" for name, t in stats.topics.items() if (what := trouble(t))]
-    return "".join(found)
+    more = f"; and {len(found) - _PROBLEMS} more" if len(found) > _PROBLEMS else ""
+    return "".join(found[:_PROBLEMS]) + more
 
 
 def _plain(topic: "TopicReceived") -> dict[str, object]:
