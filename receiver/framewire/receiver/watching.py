@@ -28,6 +28,8 @@ __all__ = [
 
 _REASON_LENGTH = 120
 """Characters of what a sender says that fit behind a line."""
+_NAME_LENGTH = 200
+"""Characters of a topic in a file's name: with what stands behind it, systems take 255 bytes."""
 _PROBLEMS = 5
 """Topics with trouble that a line names."""
 
@@ -95,7 +97,7 @@ def show(
     ):
         for packet in arrivals(receiver, stop, count=count, timeout=0.05):
             frame = None
-            if packet is not None:
+            if packet is not None and window.takes(packet.topic):
                 header = packet.header
                 enough = window.scale(packet.topic, header.width, header.height)
                 with suppress(JpegError):  # what does not decode leaves the picture as it is
@@ -117,7 +119,7 @@ def _save(on_screen: "dict[str, Packet]", topics: list[str], json: bool) -> None
 
     for name in topics:
         packet = on_screen[name]
-        path = Path(f"{name.replace('/', '-')}-{packet.sequence}.jpg")
+        path = Path(f"{name.replace('/', '-')[:_NAME_LENGTH]}-{packet.sequence}.jpg")
         write_jpeg(path, packet)
         if json:
             print_json(event="snapshot", out=str(path), topic=name, sequence=packet.sequence)
