@@ -9,7 +9,8 @@ from framewire.app.web.answers import ACK_LENGTH, GOING, UNFIT, close, message, 
 from framewire.app.web.playing import Player, command
 from framewire.app.web.reel import Place, Reel, Shot
 from framewire.common.clock import monotonic_ns
-from framewire.common.errors import RecordingError
+from framewire.common.errors import ProtocolError, RecordingError
+from framewire.common.wire import check_picture
 
 __all__ = ["Seat"]
 
@@ -66,7 +67,7 @@ class Seat:
         await close(self._websocket, GOING)
 
     async def _next(self) -> Shot:
-        """The frame that is due, once there is one."""
+        """The frame that is due, once there is one that a receiver would have let through."""
         player = self._player
         while True:
             self._changed.clear()
@@ -79,7 +80,8 @@ class Seat:
                 now_ns = monotonic_ns()
                 player.shown(order, shot.time_ns, shot.next_ns, now_ns, hole=shot.hole)
                 self._place, self._growing = shot.place, shot.growing
-                return shot
+                if _is_fit(shot):
+                    return shot
 
     async def _wait(self) -> None:
         """Until something is due or asked for."""
@@ -102,3 +104,12 @@ class Seat:
             next_ns=shot.next_ns,
             growing=shot.growing,
         )
+
+
+def _is_fit(shot: Shot) -> bool:
+    """Whether a browser may be given it: files come from anywhere, and theirs is a decoder too."""
+    try:
+        check_picture(shot.packet.header, shot.packet.payload)
+    except ProtocolError:
+        return False
+    return shot.packet.header.codec == "jpeg"

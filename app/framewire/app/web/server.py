@@ -36,6 +36,7 @@ from framewire.common.clock import wall_ns
 from framewire.common.errors import Closed
 from framewire.common.exposition import render
 from framewire.common.frame import Packet
+from framewire.common.printable import printable
 from framewire.receiver.account import STALE_S
 
 __all__ = ["make_app"]
@@ -171,7 +172,7 @@ def _described(stream: Stream) -> dict[str, Any]:
     return {
         "topic": stream.topic,
         "state": stream.state,
-        "reason": stream.reason,
+        "reason": printable(stream.reason),
         "since_ns": stream.since_ns,
         "fps": round(figures.fps, 2),
         "bits_per_s": round(figures.bits_per_s),
@@ -212,7 +213,7 @@ def _illness(stream: Stream) -> str:
     if stream.received.silent_s > STALE_S:  # what it said last may be old: nobody asked
         return f"{stream.topic}: stale"
     if stream.state != "live":
-        return f"{stream.topic}: {stream.state}{f', {stream.reason}' if stream.reason else ''}"
+        return f"{stream.topic}: {stream.state}{f', {printable(stream.reason)}' if stream.reason else ''}"
     return ""
 
 
