@@ -38,6 +38,14 @@ class Limits:
     """A connection whose other end takes nothing for so long is closed."""
     stuck_s: float = 5.0
     """Who takes nothing for so long makes room when there is no other."""
+    glances: int = 64
+    """Topics that are taken for those who only ask how they do; of more, what is known is told."""
+    disk_threads: int = 16
+    """That read recordings."""
+    disk_waiting: int = 64
+    """Questions that wait for one of them; one more is refused (503)."""
+    disk_s: float = 5.0
+    """For the disk with the recordings to answer, else 503."""
 
 
 LIMITS = Limits()

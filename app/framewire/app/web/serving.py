@@ -53,7 +53,11 @@ class _Hush(logging.Filter):
     """What visitors do wrong, and uvicorn writes a line about: one a minute is enough."""
 
     _THEIRS = ("Invalid HTTP request received.", "Unsupported upgrade request.")
-    _NEVER = ("No supported WebSocket library", "Exceeded concurrency limit.")
+    _NEVER = (
+        "No supported WebSocket library",
+        "Exceeded concurrency limit.",
+        "ASGI callable returned without completing response.",  # a file that we could not read on
+    )
 
     def __init__(self) -> None:
         super().__init__()
