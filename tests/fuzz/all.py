@@ -1,7 +1,7 @@
 """`make fuzz`: every target for FUZZ_SECONDS, or those that are named. Exit code 1 if one broke.
 
-    python -m fuzz.all [--seconds N] [--folder .fuzz] [TARGET ...]
-    python -m fuzz.all --again TARGET FILE        # one input, without the fuzzer
+python -m fuzz.all [--seconds N] [--folder .fuzz] [TARGET ...]
+python -m fuzz.all --again TARGET FILE        # one input, without the fuzzer
 """
 
 import argparse
@@ -15,7 +15,9 @@ _COLUMNS = "{:<14}{:>12}{:>9}{:>10}{:>11}{:>9}{:>9}  {}"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
     parser.add_argument("--folder", type=Path, default=Path(".fuzz"))
@@ -40,7 +42,11 @@ def main() -> int:
 
 
 def _print_table(outcomes: list[Outcome]) -> None:
-    print(_COLUMNS.format("target", "executions", "a second", "coverage", "features", "corpus", "MB", ""))
+    print(
+        _COLUMNS.format(
+            "target", "executions", "a second", "coverage", "features", "corpus", "MB", ""
+        )
+    )
     for each in outcomes:
         print(
             _COLUMNS.format(
@@ -55,7 +61,9 @@ def _report(outcome: Outcome) -> int:
     if outcome.failed:
         print(f"\n{outcome.target} broke:\n{outcome.tail}")
         if outcome.found:
-            print(f"again: PYTHONPATH=tests {sys.executable} -m fuzz.all --again {outcome.target} {outcome.found}")
+            print(
+                f"again: PYTHONPATH=tests {sys.executable} -m fuzz.all --again {outcome.target} {outcome.found}"
+            )
             print(f"once it is mended, keep that file below tests/fuzz/found/{outcome.target}/")
     return int(outcome.failed)
 

@@ -82,6 +82,7 @@ def fuzz(target: str, folder: Path, *limits: str, seconds: int) -> Outcome:
     ]
     done = subprocess.run(
         [sys.executable, "-m", "fuzz.child", target, *options],
+        check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join((str(_TESTS), *_extra_path()))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -101,7 +102,11 @@ def _extra_path() -> Sequence[str]:
 def _prepared(target: str, folder: Path) -> tuple[Path, Path, Path]:
     """The corpus that is kept, the seeds made anew, and the dictionary."""
     name = target.rpartition(":")[2]
-    corpus, seeds, words = folder / "corpus" / name, folder / "seeds" / name, folder / f"{name}.dict"
+    corpus, seeds, words = (
+        folder / "corpus" / name,
+        folder / "seeds" / name,
+        folder / f"{name}.dict",
+    )
     for each in (corpus, seeds, folder / "found"):
         each.mkdir(parents=True, exist_ok=True)
     facts = load(target)

@@ -1,6 +1,6 @@
 """One target under the fuzzer, in a process that may be killed: NAME and libFuzzer's own options.
 
-Only framewire's Python is instrumented. What is native below it (libjpeg-turbo, FFmpeg, msgspec)
+Only framewire's Python is instrumented, and the HTTP server that it uses. What is native below it (libjpeg-turbo, FFmpeg, msgspec)
 is run, but the fuzzer does not see which of its branches an input takes.
 """
 
@@ -24,7 +24,7 @@ def _limit_memory() -> None:
 
 def main() -> None:
     name, *options = sys.argv[1:]
-    with atheris.instrument_imports(include=["framewire"]):
+    with atheris.instrument_imports(include=["framewire", "http"]):
         target = load(name)
         for seed in target.seeds():  # what is imported only when it is needed is needed now
             target.check(seed)

@@ -3,6 +3,7 @@
 import asyncio
 import string
 from collections.abc import Iterator
+from contextlib import suppress
 
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
@@ -125,19 +126,15 @@ def _answered(
     }
     calling = _GATE(scope, receive, send)
     try:
-        calling.send(None)  # type: ignore[attr-defined]
+        calling.send(None)
     except StopIteration:
         return sent
     raise AssertionError("it waits for something")
 
 
 def _check_topic_in(path: bytes) -> None:
-    try:
-        topic = checked(path.decode("latin-1"))
-    except HTTPException as error:
-        assert error.status_code == 404
-    else:
-        assert ".." not in topic.split("/")
+    with suppress(HTTPException):
+        assert ".." not in checked(path.decode("latin-1")).split("/")
 
 
 def _requests() -> Iterator[bytes]:
@@ -156,7 +153,10 @@ COMMANDS = Target(
     _check_commands,
     _commands,
     (
-        *(b'{"do":"%s","turn":1' % name for name in (b"jump", b"play", b"pause", b"step", b"speed")),
+        *(
+            b'{"do":"%s","turn":1' % name
+            for name in (b"jump", b"play", b"pause", b"step", b"speed")
+        ),
         *(b',"to_ns":', b',"by":', b',"speed":', b',"gaps":', b"}", b"}\n", b"9223372036854775807"),
         *(b"1e308", b"-0", b"NaN", b"16.0", b"0.1", b"-1000", b"true", b"null", b"\\u0000"),
     ),

@@ -71,7 +71,7 @@ class _Reading:
         self.calls = self.bytes = 0
 
     def read_at(self, offset: int, size: int) -> bytes:
-        assert 0 <= offset
+        assert offset >= 0
         assert 0 <= size <= 1 << 20
         piece = self.data[offset : offset + size]
         self.calls += 1
@@ -90,13 +90,13 @@ def _check_walk(data: bytes) -> bool:
     assert 0 <= walk.intact <= len(data)
     assert walk.tail >= 0
     assert walk.missing >= 0
-    assert all(a.offset + a.size <= b.offset for a, b in pairwise(walk.faults))
+    assert all(0 <= each.offset <= each.offset + each.size <= len(data) for each in walk.faults)
+    assert sum(each.size for each in walk.faults) <= len(data)
     assert reading.calls <= len(data) + 16
     assert reading.bytes <= 64 * len(data) + 4096
     if blocks and not walk.faults and not walk.tail:
         _check_growing(data, blocks)
     return bool(blocks)
-
 
 
 def _check_growing(data: bytes, blocks: list[Block]) -> None:
@@ -168,7 +168,8 @@ def _check_repair(data: bytes) -> bool:
         return False
     with Recording(path) as damaged, Recording(out) as whole:
         assert whole.finished
-        assert not (whole.faults or whole.damaged or whole.cut_bytes or whole.missing_bytes)
+        assert not whole.faults
+        assert whole.damaged + whole.cut_bytes + whole.missing_bytes == 0
         assert 0 < len(whole) <= len(damaged)
         kept = [whole.stored(at) for at in range(len(whole))]
         there = iter([damaged.stored(at) for at in range(len(damaged))])

@@ -73,7 +73,7 @@ def _trigger_requests() -> Iterator[bytes]:
 
 @cache
 def _metrics() -> int:
-    server = MetricsServer(Address("127.0.0.1", 0), "fuzz", lambda: [])
+    server = MetricsServer(Address("127.0.0.1", 0), "fuzz", list)
     _kept.append(server)
     return int(server.url.rpartition(":")[2].partition("/")[0])
 

@@ -13,8 +13,6 @@ from framewire.receiver.sinks.segments import is_segment_name
 from framewire.receiver.triggers import http_address
 from framewire.sender.cli import parse_metadata
 from framewire.sender.encoder import parse_size
-from framewire.sender.sources.network import open_url
-from framewire.sender.sources.source import SourceOptions
 from fuzz.target import Target
 
 __all__ = ["TEXTS"]
@@ -87,9 +85,11 @@ def _takes(parser: Callable[[str], Any], text: str) -> bool:
     try:
         parser(text)
     except UsageError as error:
-        assert "\n" not in str(error), "its message is one line"
-        return False
-    return True
+        said = str(error)
+    else:
+        return True
+    assert "\n" not in said, "its message is one line"
+    return False
 
 
 def _seeds() -> Iterator[bytes]:

@@ -76,7 +76,8 @@ def decode(jpeg: bytes, *, stripes: int | None = None) -> Image:
     """A new array: (H, W, 3) BGR, or (H, W) for a gray JPEG. `JpegError` if it does not decode.
 
     Large pictures that have restart intervals of whole MCU rows, as those of `encode` have, are
-    decoded by several cores, to the same pixels; with `stripes=1` by the calling thread alone.
+    decoded by several cores, to the same pixels; with `stripes=1` by the calling thread alone. Of
+    what is damaged they may take a little more: surplus bytes at the end of a stripe.
     """
     if _simplejpeg is None:
         return _decode_opencv(jpeg)
