@@ -180,7 +180,7 @@ def _read(data: bytes) -> JpegInfo:
     if not frame:
         raise JpegError("not a JPEG: no frame header before the scan")
     channels = len(sampling)
-    if data[at + 4] != channels or end - at != 8 + 2 * channels:
+    if end - at != 8 + 2 * channels or data[at + 4] != channels:
         raise JpegError("refused JPEG: its components are not in one scan")
     mcu = 8 * max(h for h, _ in sampling), 8 * max(v for _, v in sampling)
     blocks = -(-width // mcu[0]) * -(-height // mcu[1]) * sum(h * v for h, v in sampling)
