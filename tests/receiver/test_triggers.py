@@ -82,7 +82,7 @@ def test_what_does_not_trigger(
 def test_an_address_that_cannot_be_taken_apart(
     http_trigger: Triggers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _request(http_trigger, "POST", "http://[") == 404
+    assert _request(http_trigger, "POST", "//[") == 404
     assert list(http_trigger.taken()) == []
     assert not capsys.readouterr().err
 
