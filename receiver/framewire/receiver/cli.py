@@ -12,6 +12,7 @@ from framewire.common.amount import parse_bytes, parse_duration
 from framewire.common.errors import Closed, ReceiveTimeout, RecordingError, UsageError
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
+    NO_KEYS,
     BindSenders,
     Count,
     Credits,
@@ -19,6 +20,7 @@ from framewire.common.options import (
     Endpoints,
     Insecure,
     Json,
+    KeyOptions,
     Length,
     Metrics,
     Quality,
@@ -57,6 +59,7 @@ def view(
     count: Count = None,
     duration: Duration = None,
     metrics: Metrics = None,
+    keys: KeyOptions = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -75,7 +78,7 @@ def view(
     set_up_logging(verbose=verbose)
     with ExitStack() as stack:
         asked = {"quality": quality, "scale": scale, "credits": credits}
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
+        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure, **asked)
         figures = ReceiverFigures()
         told = stack.enter_context(
             monitored(
@@ -109,6 +112,7 @@ def record(
     trigger: Annotated[list[str] | None, Parameter(negative="")] = None,
     credits: Credits = None,
     metrics: Metrics = None,
+    keys: KeyOptions = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -161,7 +165,7 @@ def record(
     )
     with ExitStack() as stack:
         receiver = _open(
-            stack, endpoints, bind, topic, insecure=insecure, keep="all", credits=credits
+            stack, endpoints, bind, topic, keys, insecure=insecure, keep="all", credits=credits
         )
         triggers = None
         if around_events:
@@ -201,6 +205,7 @@ def snapshot(
     timeout: Annotated[float, Parameter(validator=Number(gt=0))] = 10.0,
     quality: Quality = None,
     scale: Scale = None,
+    keys: KeyOptions = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
 ) -> int:
@@ -220,7 +225,7 @@ def snapshot(
     check_writable(out)
     with ExitStack() as stack:
         asked = {"quality": quality, "scale": scale}
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
+        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure, **asked)
         stack.enter_context(Stopper(receiver.close))
         try:
             packet = receiver.read_packet(timeout)
@@ -251,6 +256,7 @@ def stats(
     topic: Topics = None,
     once: Switch = False,
     duration: Duration = None,
+    keys: KeyOptions = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
 ) -> int:
@@ -264,7 +270,7 @@ def stats(
     """
     set_up_logging(verbose=False)
     with ExitStack() as stack:
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure)
+        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure)
         if once:
             listen(receiver, duration=duration or _ONCE_S)
             if not receiver.stats.topics:
@@ -293,10 +299,11 @@ def _open(
     endpoints: tuple[str, ...],
     bind: list[str] | None,
     topics: list[str] | None,
+    keys: KeyOptions,
     **options: Any,
 ) -> "Receiver":
     from framewire.receiver import Receiver
 
     return stack.enter_context(
-        Receiver(*endpoints, bind=bind or (), topics=topics or (), **options)
+        Receiver(*endpoints, bind=bind or (), topics=topics or (), **keys.given, **options)
     )

@@ -16,6 +16,7 @@ from framewire.common.clock import NS
 from framewire.common.errors import Closed, UsageError
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
+    NO_KEYS,
     BindTo,
     ConnectTo,
     Count,
@@ -23,6 +24,7 @@ from framewire.common.options import (
     History,
     Insecure,
     Json,
+    KeyOptions,
     Loop,
     Metrics,
     Speed,
@@ -93,6 +95,7 @@ def send(
     wait: Wait = 0,
     history: History = None,
     metrics: Metrics = None,
+    keys: KeyOptions = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -139,6 +142,7 @@ def send(
                 gray=gray,
                 when_full="newest" if opened.live else "block",
                 history=parse_bytes(history) if history else 0,
+                **keys.given,
                 insecure=insecure,
             )
         )
@@ -170,6 +174,7 @@ def replay(
     wait: Wait = 0,
     history: History = None,
     metrics: Metrics = None,
+    keys: KeyOptions = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -222,6 +227,7 @@ def replay(
                 topic=topic,
                 queue=min(_MOST_WAIT, _WAIT_EACH * len(session.topics)),
                 history=parse_bytes(history) if history else 0,
+                **keys.given,
                 insecure=insecure,
             )
         )

@@ -21,6 +21,8 @@ from framewire.common.endpoint import check_exposure, parse_endpoints
 from framewire.common.errors import Closed, FramewireError, UsageError
 from framewire.common.frame import Frame, Header, Image, Packet, State, Status
 from framewire.common.jpeg import check_image
+from framewire.common.keyfile import StrPath
+from framewire.common.keys import open_keys
 from framewire.common.level import OWN, Level
 from framewire.common.mailbox import Mailbox, WhenFull
 from framewire.common.stats import Throttle
@@ -76,8 +78,15 @@ class Sender(Closing):
     `queue` is how many frames may wait for each receiver of pub-sub: as many as there are topics,
     because they may come at the same time; not more, because what waits grows old.
 
-    An address that other machines can reach is refused unless `insecure` says that anybody may
-    connect. Raises `UsageError` for arguments and `TransportError` if an address cannot be used.
+    With keys (files made by `framewire keygen`) all is encrypted, and nobody is let in or believed
+    who has not shown the right one: `key` is one's own secret file; `allow` the folder of public keys
+    of those who may connect to what is bound here, which is looked at all the time; `server_key` the
+    public file of who is to be at the addresses to connect to, one for all or one for each in their
+    order. docs/guide/security.md tells more.
+
+    An address that other machines can reach is refused without keys, unless `insecure` says that
+    anybody may connect. Raises `UsageError` for arguments, `KeyFileError` for files of keys and
+    `TransportError` if an address cannot be used.
 
     All methods may be called from any thread; frames that two threads send to one topic at once may
     change places. `close` sends what was accepted, says ``ended`` and returns within a second;
@@ -96,13 +105,17 @@ class Sender(Closing):
         queue: int = 1,
         history: int = 0,
         repeat: bool = False,
+        key: StrPath | None = None,
+        allow: StrPath | None = None,
+        server_key: StrPath | Iterable[StrPath] = (),
         insecure: bool = False,
     ) -> None:
         self._topic = None if topic is None else check_topic(topic)
         self._encoder = Encoder(quality, size, gray)
         to_connect = parse_endpoints(connect, bind=False)
         to_bind = parse_endpoints(bind or (() if to_connect else DEFAULT_ENDPOINT), bind=True)
-        check_exposure(to_bind, insecure=insecure)
+        keys = open_keys(to_bind, to_connect, key=key, allow=allow, server_key=server_key)
+        check_exposure(to_bind, insecure=insecure or keys is not None)
         if not 1 <= queue <= 1024:
             raise UsageError(f"a queue of {queue} frames is not possible: 1 to 1024")
         patterns = {endpoint.pattern for endpoint in (*to_bind, *to_connect)}
@@ -134,6 +147,7 @@ class Sender(Closing):
             when_full=when_full,
             queue=queue,
             history=history,
+            keys=keys,
             repeat=repeat,
         )
         try:

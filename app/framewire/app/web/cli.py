@@ -13,11 +13,13 @@ from framewire.app.web.serving import listen_for_viewers
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address, parse_address
 from framewire.common.options import (
+    NO_KEYS,
     BindSenders,
     Duration,
     Endpoints,
     Insecure,
     Json,
+    KeyOptions,
     Switch,
     Verbose,
 )
@@ -41,6 +43,7 @@ def web(
     recordings: Path | None = None,
     bind: BindSenders = None,
     duration: Duration = None,
+    keys: KeyOptions = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -79,7 +82,12 @@ def web(
     with (
         listen_for_viewers(address) as listener,
         Receiver(
-            *endpoints, bind=bind or (), topics=None, keep="newest", insecure=insecure
+            *endpoints,
+            bind=bind or (),
+            topics=None,
+            keep="newest",
+            **keys.given,
+            insecure=insecure,
         ) as receiver,
         Running(
             receiver,

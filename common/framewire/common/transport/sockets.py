@@ -11,6 +11,9 @@ import zmq
 
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
+from framewire.common.keytext import Keys
+from framewire.common.transport.authenticator import Authenticator, Door
+from framewire.common.transport.curve import use_as_client, use_as_server
 
 __all__ = ["Socket", "open_sockets"]
 
@@ -44,6 +47,7 @@ class _Contexts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._authenticator: Authenticator | None = None
         self._pid = 0
         self.users = 0
 
@@ -51,8 +55,17 @@ class _Contexts:
         with self._lock:
             if self._context is None or self._pid != os.getpid():
                 self._context, self._pid, self.users = zmq.Context(), os.getpid(), 0
+                self._authenticator = None
             self.users += 1
             return self._context
+
+    def authenticator(self) -> Authenticator:
+        """The handler of keys of the context, for somebody who uses that."""
+        with self._lock:
+            if self._authenticator is None:
+                assert self._context is not None
+                self._authenticator = Authenticator(self._context)
+            return self._authenticator
 
     def release(self) -> None:
         with self._lock:
@@ -60,6 +73,9 @@ class _Contexts:
             if self.users or self._context is None:
                 return
             context, self._context = self._context, None
+            authenticator, self._authenticator = self._authenticator, None
+        if authenticator is not None:
+            authenticator.close()
         context.term()  # every socket is closed by now, so this waits for lingering messages at most
 
 
@@ -72,10 +88,17 @@ def open_sockets() -> int:
 
 
 class Socket:
-    """A ZeroMQ socket with its options and addresses. One thread uses it."""
+    """A ZeroMQ socket with its options and addresses. One thread uses it.
+
+    With `keys` it talks by CURVE only, at all addresses that can leave this process.
+    """
 
     def __init__(
-        self, kind: int, options: Mapping[int, int], endpoints: Iterable[Endpoint]
+        self,
+        kind: int,
+        options: Mapping[int, int],
+        endpoints: Iterable[Endpoint],
+        keys: Keys | None = None,
     ) -> None:
         context = _contexts.acquire()
         try:
@@ -85,6 +108,8 @@ class Socket:
             raise TransportError(f"no more sockets can be opened: {error}") from error
         self.socket.copy_threshold = _COPIED_BYTES
         self._open = True
+        self._keys = keys
+        self._door: Door | None = None
         self._skipping = False  # whether the rest of a message that was given out is to come
         self.awaits_message = True
         """Whether `wait` ends when a message arrives ..."""
@@ -145,13 +170,29 @@ class Socket:
             url = url.replace("localhost", "127.0.0.1", 1)
         if endpoint.transport == "ipc":
             _check_ipc_path(endpoint)
+        self._guard(endpoint)
         try:
             self.socket.bind(url)
         except (zmq.ZMQError, OSError) as error:
             raise _bind_error(endpoint, error.errno or 0, str(error)) from error
         return _named(endpoint, self.socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
+    def _guard(self, endpoint: Endpoint) -> None:
+        """Let in only whom the keys allow, at what is bound next."""
+        if self._keys is None or self._keys.allow is None or endpoint.transport == "inproc":
+            return
+        if self._door is None:
+            self._door = _contexts.authenticator().open(
+                self._keys.allow, str(endpoint), self._cut_off
+            )
+        use_as_server(self.socket, self._keys.own, self._door.domain)
+
+    def _cut_off(self, revoked: frozenset[str]) -> None:
+        """Their keys are not allowed any more."""
+
     def _connect(self, endpoint: Endpoint) -> str:
+        if self._keys is not None and endpoint.transport != "inproc":
+            use_as_client(self.socket, self._keys.own, self._keys.servers[endpoint])
         try:
             self.socket.connect(endpoint.url)
         except zmq.ZMQError as error:
@@ -163,6 +204,8 @@ class Socket:
         if self._open:
             self._open = False
             self.socket.close(linger_ms)
+            if self._door is not None:
+                _contexts.authenticator().forget(self._door)
             _contexts.release()
 
 

@@ -67,9 +67,9 @@ class Answering:
         )
         try:
             if bind:
-                self._sockets.append(Dialogue(bind, (), MAX_REQUEST_BYTES))
+                self._sockets.append(Dialogue(bind, (), MAX_REQUEST_BYTES, desk.keys))
             for endpoint in connect:
-                self._connecting.append(Dialogue((), (endpoint,), MAX_REQUEST_BYTES))
+                self._connecting.append(Dialogue((), (endpoint,), MAX_REQUEST_BYTES, desk.keys))
                 self._sockets.append(self._connecting[-1])
         except BaseException:
             self.close((), 0)

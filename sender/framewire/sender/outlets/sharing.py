@@ -28,7 +28,7 @@ class Sharing:
 
     def __init__(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], desk: Desk) -> None:
         self._desk = desk
-        self._pusher = Pusher(bind, connect)
+        self._pusher = Pusher(bind, connect, desk.keys)
         self._slows = desk.when_full == "block"
         self._outbox: Mailbox[Packet] = Mailbox(desk.when_full, on_change=desk.wake)
         self._held: Packet | None = None
