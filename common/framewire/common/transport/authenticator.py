@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import closing, suppress
 from itertools import count
@@ -14,6 +13,7 @@ from framewire.common.allowed import AllowList
 from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.errors import ProtocolError
 from framewire.common.stats import Throttle
+from framewire.common.transport.refusals import Refusals
 from framewire.common.transport.waking import Waker
 from framewire.common.transport.zap import Question, Verdict, read_question, write_answer
 
@@ -27,24 +27,22 @@ _LOOK_MS = 1000
 _FRESH_NS = NS // 5
 """Who is not allowed as of a look longer ago than this is worth another."""
 _AGAIN_S = 0.2
-_SAY_AGAIN_NS = 60 * NS
-_MOST_REFUSED = 64  # keys and addresses that are remembered; strangers must not fill memory
 
 
 class Door:
     """A bound socket as the handler knows it: whom it lets in. Closed with its socket."""
 
     def __init__(
-        self, domain: bytes, allow: Path, place: str, on_revoked: Callable[[frozenset[str]], None]
+        self, domain: bytes, allow: Path, place: str, on_revoked: Callable[[], None]
     ) -> None:
         self.domain = domain
         self.place = place
+        """Its address, for people."""
         self._allowed = AllowList(allow)
         self._looked_ns = monotonic_ns()
         self._inside: set[str] = set()
         self._on_revoked = on_revoked
-        self._refused: OrderedDict[tuple[str, str], int] = OrderedDict()
-        self._lines = Throttle()
+        self._refusals = Refusals()
 
     def look(self) -> None:
         """Take in what has changed in the folder; who was let in with a key that is gone, is cut off."""
@@ -55,7 +53,7 @@ class Door:
             for key in revoked:
                 name = self._allowed.former_name_of(key)
                 _log.warning("%s: the key %s (%s) is not allowed any more", self.place, key, name)
-            self._on_revoked(revoked)
+            self._on_revoked()
 
     def judge(self, question: Question) -> Verdict:
         """Whether the owner of a key may come in."""
@@ -67,25 +65,22 @@ class Door:
             self._tell(question, now_ns)
             return "refused"
         self._inside.add(question.key)
-        self._refused.pop((question.key, question.address), None)
+        self._refusals.forget(question.key)
         _log.debug("%s: %s (%s) came in", self.place, name, question.address or "this machine")
         return "allowed"
 
     def _tell(self, question: Question, now_ns: int) -> None:
-        """Say who was refused: each once a minute, and nothing more often than once a second."""
-        who = question.key, question.address
-        if now_ns < self._refused.get(who, 0) or not self._lines(now_ns):
+        times = self._refusals.count(now_ns, question.key, question.address)
+        if not times:
             return
-        self._refused[who] = now_ns + _SAY_AGAIN_NS
-        if len(self._refused) > _MOST_REFUSED:
-            self._refused.popitem(last=False)
         former = self._allowed.former_name_of(question.key)
         _log.warning(
-            "%s: the key %s%s from %s was refused: to let it in, copy its .key file into %s",
+            "%s: refused the key %s%s from %s%s: to let it in, copy its .key file into %s",
             self.place,
             question.key,
             f" ({former} before)" if former else "",
             question.address or "this machine",
+            f" ({times} times)" if times > 1 else "",
             self._allowed.folder,
         )
 
@@ -110,9 +105,12 @@ class Authenticator:
         self._thread.start()
         self._ready.wait(_LOOK_MS / 1000)
 
-    def open(self, allow: Path, place: str, on_revoked: Callable[[frozenset[str]], None]) -> Door:
-        """A door for a socket bound at `place`; `on_revoked` is called by the handler's thread with
-        keys that were let in and are not allowed any more, and must not wait."""
+    def open(self, allow: Path, place: str, on_revoked: Callable[[], None]) -> Door:
+        """A door for a socket bound at `place`.
+
+        `on_revoked` is called by the handler's thread when a key with which somebody came in is not
+        allowed any more, and must not wait.
+        """
         door = Door(b"framewire-%d" % next(self._numbers), allow, place, on_revoked)
         with self._lock:
             self._doors[door.domain] = door

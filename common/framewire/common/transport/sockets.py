@@ -13,6 +13,7 @@ from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
 from framewire.common.keytext import Keys
 from framewire.common.transport.authenticator import Authenticator, Door
+from framewire.common.transport.connections import Connections
 from framewire.common.transport.curve import use_as_client, use_as_server
 
 __all__ = ["Socket", "open_sockets"]
@@ -110,6 +111,9 @@ class Socket:
         self._open = True
         self._keys = keys
         self._door: Door | None = None
+        self._revoked = False
+        self.connections: Connections | None = None
+        """None before it has an address, and of `inproc`, which has no connections."""
         self._skipping = False  # whether the rest of a message that was given out is to come
         self.awaits_message = True
         """Whether `wait` ends when a message arrives ..."""
@@ -123,18 +127,29 @@ class Socket:
     def _attach(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint]) -> tuple[str, ...]:
         """Bind and connect everything, or close and raise; return the addresses in use."""
         try:
-            return tuple(
+            self._watch((*bind, *connect), bound=bool(bind))
+            used = tuple(
                 [self._bind(endpoint) for endpoint in bind]
                 + [self._connect(endpoint) for endpoint in connect]
             )
         except BaseException:
             self.close()
             raise
+        if self.connections is not None:
+            self.connections.name = ", ".join(used)
+        if self._door is not None:
+            self._door.place = ", ".join(used)
+        return used
+
+    def _watch(self, endpoints: Sequence[Endpoint], *, bound: bool) -> None:
+        if all(endpoint.transport == "inproc" for endpoint in endpoints):
+            return
+        self.connections = Connections(self.socket, bound=bound, keyed=self._keys is not None)
 
     @property
-    def connected(self) -> bool:
-        """Whether the other side of a connecting socket is there."""
-        return True
+    def is_up(self) -> bool:
+        """Whether the connection of a connecting socket stands, all that comes before it included."""
+        return self.connections is None or self.connections.ready
 
     def _notice_room(self) -> None:
         """Let ZeroMQ take in what its other threads have to tell: that a queue has room again.
@@ -155,7 +170,7 @@ class Socket:
             if not parts and not int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 return None  # cheaper than an exception
             try:
-                part = self.socket.recv(zmq.DONTWAIT)
+                part = self._receive_part(first=not parts and not self._skipping)
             except zmq.Again:
                 return None
             more = bool(self.socket.getsockopt(zmq.RCVMORE))
@@ -168,6 +183,13 @@ class Socket:
             if self._skipping or not more:
                 return parts
         return None
+
+    def _receive_part(self, *, first: bool) -> bytes:
+        if not first or self.connections is None or not self.connections.bound:
+            return self.socket.recv(zmq.DONTWAIT)
+        frame = self.socket.recv(zmq.DONTWAIT, copy=False)
+        self.connections.prove(frame)
+        return frame.bytes
 
     def _bind(self, endpoint: Endpoint) -> str:
         url = endpoint.url
@@ -188,12 +210,23 @@ class Socket:
             return
         if self._door is None:
             self._door = _contexts.authenticator().open(
-                self._keys.allow, str(endpoint), self._cut_off
+                self._keys.allow, str(endpoint), self._note_revoked
             )
         use_as_server(self.socket, self._keys.own, self._door.domain)
 
-    def _cut_off(self, revoked: frozenset[str]) -> None:
-        """Their keys are not allowed any more."""
+    def _note_revoked(self) -> None:
+        self._revoked = True
+
+    def attend(self) -> None:
+        """Do what others have noted for the thread of this socket; `wait` calls it.
+
+        ZeroMQ asks about a key when a connection begins and never again. Where one was revoked all
+        connections are cut: not every kind of socket can tell which is whose, and those who are still
+        allowed are back in a moment.
+        """
+        if self._revoked and self.connections is not None:
+            self._revoked = False
+            self.connections.cut_all()
 
     def _connect(self, endpoint: Endpoint) -> str:
         if self._keys is not None and endpoint.transport != "inproc":
@@ -208,6 +241,8 @@ class Socket:
         """Close; messages on their way get `linger_ms` to leave. May be called again."""
         if self._open:
             self._open = False
+            if self.connections is not None:
+                self.connections.close()
             self.socket.close(linger_ms)
             if self._door is not None:
                 _contexts.authenticator().forget(self._door)

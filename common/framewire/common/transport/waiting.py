@@ -1,6 +1,6 @@
 """Waiting for sockets."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import zmq
 
@@ -13,8 +13,11 @@ TICK_MS = 200
 """The longest wait in any loop, milliseconds: how soon a stop is noticed."""
 
 
-def wait(sockets: Iterable[Socket], waker: Waker, timeout_ms: int = TICK_MS) -> None:
-    """Until one of `sockets` is ready for what it waits for, `waker` is woken or the time is over."""
+def wait(sockets: Sequence[Socket], waker: Waker, timeout_ms: int = TICK_MS) -> None:
+    """Until one of `sockets` is ready for what it waits for, `waker` is woken or the time is over.
+
+    What became of their connections is taken in, too.
+    """
     watched = []
     for each in sockets:
         flags = (zmq.POLLIN if each.awaits_message else 0) | (
@@ -22,4 +25,11 @@ def wait(sockets: Iterable[Socket], waker: Waker, timeout_ms: int = TICK_MS) -> 
         )
         if flags:
             watched.append((each.socket, flags))
-    waker.poll(watched, timeout_ms)
+    connections = [each.connections for each in sockets if each.connections is not None]
+    watched += [(watch.monitor, zmq.POLLIN) for watch in connections]
+    ready = waker.poll(watched, timeout_ms)
+    for watch in connections:
+        if watch.monitor in ready:
+            watch.look()
+    for each in sockets:
+        each.attend()

@@ -33,13 +33,19 @@ class Waker:
             while self._reader.recv(4096):
                 pass
 
-    def poll(self, watched: list[tuple["zmq.Socket[bytes]", int]], timeout_ms: int) -> None:
-        """Until a socket is ready for what stands beside it, or `wake`; the waiting thread's."""
+    def poll(
+        self, watched: list[tuple["zmq.Socket[bytes]", int]], timeout_ms: int
+    ) -> "list[zmq.Socket[bytes] | int]":
+        """Until a socket is ready for what stands beside it, or `wake`; which ones are ready.
+
+        Only the waiting thread calls this.
+        """
         if watched != self._watched:
             self._watched, self._poller = watched, self._make_poller(watched)
-        ready = self._poller.poll(timeout_ms)
-        if any(each == self._reader.fileno() for each, _ in ready):
+        ready = [each for each, _ in self._poller.poll(timeout_ms)]
+        if self._reader.fileno() in ready:
             self.clear()
+        return ready
 
     def _make_poller(self, watched: Iterable[tuple["zmq.Socket[bytes]", int]] = ()) -> zmq.Poller:
         poller = zmq.Poller()

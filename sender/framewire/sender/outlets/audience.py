@@ -17,8 +17,8 @@ class Audience:
 
     def note(self, socket: Hashable, prefix: bytes, *, begins: bool) -> None:
         """Somebody at a socket subscribed, or no longer does; an end without a beginning is none."""
-        here = self._at[socket]
         with self._lock:
+            here = self._at[socket]
             if begins:
                 here[prefix] += 1
                 self._all[prefix] += 1
@@ -34,11 +34,10 @@ class Audience:
         with self._lock:
             self._all -= self._at.pop(socket, Counter())
 
-    @property
-    def size(self) -> int:
-        """How many subscriptions there are."""
+    def size_at(self, socket: Hashable) -> int:
+        """How many subscriptions there are at a socket."""
         with self._lock:
-            return self._all.total()
+            return self._at[socket].total() if socket in self._at else 0
 
     @property
     def prefixes(self) -> frozenset[bytes]:

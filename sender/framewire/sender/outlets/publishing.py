@@ -68,7 +68,12 @@ class Publishing:
 
     @property
     def receivers(self) -> int:
-        return self._audience.size
+        """Those who have subscribed to something, in this process: subscriptions."""
+        return sum(self._listening_at(each) for each in self._publishers)
+
+    def _listening_at(self, publisher: Publisher) -> int:
+        subscriptions, peers = self._audience.size_at(publisher), publisher.peers
+        return subscriptions if peers is None else min(subscriptions, max(1, peers))
 
     @property
     def demand(self) -> frozenset[bytes]:

@@ -61,7 +61,7 @@ class Sockets(Generic[S]):
         """Open anew what is to be replaced; those that were closed, so that they can be forgotten."""
         closed = []
         for place, socket in enumerate(self._connecting):
-            if socket.connected:
+            if socket.is_up:
                 self._seen_ns[place] = now_ns
             elif now_ns - self._seen_ns[place] > _ALONE_NS:
                 socket.close()
