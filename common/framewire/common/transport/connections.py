@@ -4,6 +4,7 @@ import errno
 import logging
 import socket
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 
 import zmq
@@ -44,6 +45,7 @@ _REFUSED: Mapping[tuple[bool, bool, int], str] = {
 }
 _DENIED = "it does not allow this key: copy its .key file into the folder of --allow there"
 _HANG_UPS = {errno.EPIPE, errno.ECONNRESET}
+_MOST_NAMES = 256
 _HUNG_UP = 3  # so often in a row it is no restart
 _WRONG_SERVER = (
     "it hangs up at the first word: is its key the one that --server-key names, and is it a framewire "
@@ -56,7 +58,7 @@ class _Process:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._refusals = Refusals()  # a socket that is opened anew does not say it all again
+        self._refusals: OrderedDict[str, Refusals] = OrderedDict()
         self._sockets = self._connections = 0
 
     def change(self, *, sockets: int = 0, connections: int = 0) -> None:
@@ -64,15 +66,21 @@ class _Process:
             self._sockets += sockets
             self._connections += connections
 
-    def refused(self, *what: str) -> int:
-        """How many refusals a line about this one stands for, or 0 to stay quiet."""
+    def refused(self, name: str, *what: str) -> int:
+        """How many refusals a line about this one stands for, or 0 to stay quiet.
+
+        Kept by the socket's name: one that is opened anew does not say it all again.
+        """
         with self._lock:
-            return self._refusals.count(monotonic_ns(), *what)
+            refusals = self._refusals.setdefault(name, Refusals())
+            if len(self._refusals) > _MOST_NAMES:
+                self._refusals.popitem(last=False)
+            return refusals.count(monotonic_ns(), *what)
 
     def welcomed(self, name: str) -> None:
         """A connection from here to there stands: the next refusal is news."""
         with self._lock:
-            self._refusals.forget(name)
+            self._refusals.pop(name, None)
 
     def allows(self, connections: int) -> int:
         """How many of its `connections` a socket may keep.
