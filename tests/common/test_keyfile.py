@@ -38,14 +38,9 @@ def test_of_another_users_file_a_group_may_read(tmp_path: Path) -> None:
 def test_the_other_kind_of_file(tmp_path: Path) -> None:
     files = make_keys(tmp_path / "pi")
     with pytest.raises(KeyFileError, match=r"name the secret one, .*pi\.key_secret"):
-        read_secret(_private(files.public))
+        read_secret(files.public)
     with pytest.raises(KeyFileError, match=r"name the public one, .*pi\.key$"):
         read_public(files.secret)
-
-
-def _private(path: Path) -> Path:
-    path.chmod(0o600)
-    return path
 
 
 @pytest.mark.parametrize(

@@ -20,16 +20,17 @@ _MOST_BYTES = 64 * 1024
 
 def read_secret(path: StrPath) -> KeyText:
     """What is in a secret file; refused, as ssh does, if others may read that."""
-    found = _read(Path(path), secret=True)
+    found, facts = _read(Path(path))
     if found.secret is None:
         more = f": name the secret one, {path}_secret" if str(path).endswith(".key") else ""
         raise KeyFileError(f"{path} holds no secret key{more or f'; {NO_PAIR}'}")
+    _check_private(Path(path), facts)
     return found
 
 
 def read_public(path: StrPath) -> str:
     """The key in a public file; a secret file is refused: it is not meant to leave its machine."""
-    found = _read(Path(path), secret=False)
+    found, _ = _read(Path(path))
     if found.secret is not None:
         other = str(path).removesuffix("_secret")
         more = f": name the public one, {other}" if other != str(path) else ""
@@ -39,11 +40,10 @@ def read_public(path: StrPath) -> str:
     return found.public
 
 
-def _read(path: Path, *, secret: bool) -> KeyText:
+def _read(path: Path) -> tuple[KeyText, os.stat_result]:
     try:
         with path.open("rb") as file:
-            if secret:
-                _check_private(path, os.fstat(file.fileno()))
+            facts = os.fstat(file.fileno())
             data = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         raise KeyFileError(f"there is no key file {path}: {NO_PAIR}") from None
@@ -52,7 +52,7 @@ def _read(path: Path, *, secret: bool) -> KeyText:
     if len(data) > _MOST_BYTES:
         raise KeyFileError(f"{path} is no key file: it is too long")
     try:
-        return read_text(data.decode())
+        return read_text(data.decode()), facts
     except UnicodeDecodeError:
         raise KeyFileError(f"{path} is no key file: it is not text") from None
     except KeyFileError as error:

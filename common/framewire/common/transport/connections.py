@@ -47,10 +47,21 @@ _DENIED = "it does not allow this key: copy its .key file into the folder of --a
 _HANG_UPS = {errno.EPIPE, errno.ECONNRESET}
 _MOST_NAMES = 256
 _HUNG_UP = 3  # so often in a row it is no restart
-_WRONG_SERVER = (
-    "it hangs up at the first word: is its key the one that --server-key names, and is it a framewire "
-    "with keys?"
-)
+_HANGS_UP: Mapping[tuple[bool, bool], str] = {
+    # Who finds first that one side has keys and the other has none hangs up, often before the other
+    # could find it, too. The missing row: who calls an address without keys may just look if it is there.
+    (True, True): "it hangs up at the first word: has it no keys, or not the right --server-key?",
+    (
+        False,
+        True,
+    ): "it hangs up at the first word: is its key the one that --server-key names, and does "
+    "it speak with keys at all?",
+    (
+        False,
+        False,
+    ): "it hangs up at the first word: does it speak with keys (--key, --server-key), or is "
+    "it no framewire?",
+}
 
 
 class _Process:
@@ -185,12 +196,12 @@ class Connections:
             odd = f"what it says is not this protocol ({value:#x})"
             return _REFUSED.get((self.bound, self._keyed, value), odd)
         self._hung_up += event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and value in _HANG_UPS
-        if self._keyed and not self.bound and self._hung_up >= _HUNG_UP:
-            return _WRONG_SERVER
-        return ""  # it hung up, or said nothing
+        if self._hung_up < _HUNG_UP:
+            return ""  # it hung up, or said nothing
+        return _HANGS_UP.get((self.bound, self._keyed), "")
 
     def _complain(self, address: str, reason: str) -> None:
-        host = address.rpartition(":")[0]
+        host = address.rpartition(":")[0] if self.bound else ""
         if times := _process.refused(self.name, host, reason):
             more = f" ({times} times)" if times > 1 else ""
             what = "refused" if self.bound else "no connection with"
