@@ -24,10 +24,10 @@ from framewire.common.options import (
     Duration,
     Insecure,
     Json,
-    KeyOptions,
     Metrics,
     Topics,
     Verbose,
+    WithKeys,
 )
 from framewire.common.stats import Throttle
 from framewire.common.terminal import EXIT_DONE, LiveLine, Stopper, print_json, set_up_logging
@@ -221,7 +221,7 @@ def relay(
     queue: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1024))] = None,
     duration: Duration = None,
     metrics: Metrics = None,
-    keys: KeyOptions = NO_KEYS,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,

@@ -33,6 +33,7 @@ __all__ = [
     "Until",
     "Verbose",
     "Wait",
+    "WithKeys",
 ]
 
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -49,7 +50,6 @@ Insecure = Annotated[
 ]
 
 
-@Parameter(name="*")
 @dataclass(frozen=True)
 class KeyOptions:
     """The options --key, --allow and --server-key: see docs/guide/security.md."""
@@ -80,6 +80,7 @@ class KeyOptions:
         return {"key": self.key, "allow": self.allow, "server_key": self.server_key or ()}
 
 
+WithKeys = Annotated[KeyOptions, Parameter(name="*", help="The keys to use.")]
 NO_KEYS = KeyOptions()
 """No options of keys: all is in the open."""
 

@@ -28,6 +28,7 @@ from framewire.common.options import (
     Switch,
     Topics,
     Verbose,
+    WithKeys,
 )
 from framewire.common.terminal import (
     EXIT_DONE,
@@ -59,7 +60,7 @@ def view(
     count: Count = None,
     duration: Duration = None,
     metrics: Metrics = None,
-    keys: KeyOptions = NO_KEYS,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -112,7 +113,7 @@ def record(
     trigger: Annotated[list[str] | None, Parameter(negative="")] = None,
     credits: Credits = None,
     metrics: Metrics = None,
-    keys: KeyOptions = NO_KEYS,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -205,7 +206,7 @@ def snapshot(
     timeout: Annotated[float, Parameter(validator=Number(gt=0))] = 10.0,
     quality: Quality = None,
     scale: Scale = None,
-    keys: KeyOptions = NO_KEYS,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
 ) -> int:
@@ -256,7 +257,7 @@ def stats(
     topic: Topics = None,
     once: Switch = False,
     duration: Duration = None,
-    keys: KeyOptions = NO_KEYS,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
 ) -> int:

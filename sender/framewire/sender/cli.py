@@ -24,7 +24,6 @@ from framewire.common.options import (
     History,
     Insecure,
     Json,
-    KeyOptions,
     Loop,
     Metrics,
     Speed,
@@ -33,6 +32,7 @@ from framewire.common.options import (
     Until,
     Verbose,
     Wait,
+    WithKeys,
 )
 from framewire.common.terminal import LiveLine, Stopper, print_json, set_up_logging
 from framewire.sender.keyboard import Keyboard
@@ -95,7 +95,7 @@ def send(
     wait: Wait = 0,
     history: History = None,
     metrics: Metrics = None,
-    keys: KeyOptions = NO_KEYS,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -174,7 +174,7 @@ def replay(
     wait: Wait = 0,
     history: History = None,
     metrics: Metrics = None,
-    keys: KeyOptions = NO_KEYS,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,

@@ -19,9 +19,9 @@ from framewire.common.options import (
     Endpoints,
     Insecure,
     Json,
-    KeyOptions,
     Switch,
     Verbose,
+    WithKeys,
 )
 from framewire.common.terminal import EXIT_DONE, Stopper, print_json, set_up_logging
 from framewire.receiver import Receiver
@@ -43,7 +43,7 @@ def web(
     recordings: Path | None = None,
     bind: BindSenders = None,
     duration: Duration = None,
-    keys: KeyOptions = NO_KEYS,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
