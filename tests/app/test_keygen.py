@@ -50,7 +50,7 @@ def test_what_is_there_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -
     [
         ("keygen", 2, "requires an argument"),
         ("keygen no/pi", 1, "cannot be written"),
-        ("send pattern:32x32@30 --key pi.key_secret", 2, "--key needs --allow"),
+        ("send pattern:320x240@30 --key pi.key_secret", 2, "--key needs --allow"),
         ("replay x.mkv --allow .", 1, ""),
         ("view --server-key pi.key", 2, "--server-key needs a key"),
         ("stats --once --key pi.key_secret", 2, "--key needs --server-key"),
