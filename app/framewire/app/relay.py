@@ -13,6 +13,7 @@ from cyclopts.validators import Number
 from framewire.app.metrics import RelayFigures
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
+from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.errors import ReceiveTimeout, UsageError
 from framewire.common.frame import MAX_HOPS, Packet, Status
 from framewire.common.keyfile import StrPath
@@ -24,10 +25,13 @@ from framewire.common.options import (
     Duration,
     Insecure,
     Json,
+    MaxPixels,
+    MaxTopics,
     Metrics,
     Topics,
     Verbose,
     WithKeys,
+    limits_from,
 )
 from framewire.common.stats import Throttle
 from framewire.common.terminal import EXIT_DONE, LiveLine, Stopper, print_json, set_up_logging
@@ -108,6 +112,7 @@ class Relay(Closing):
         allow: StrPath | None = None,
         server_key: StrPath | Iterable[StrPath] = (),
         insecure: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         upstream, connect = tuple(upstream), tuple(connect)
         above, below = _divided(server_key, len(upstream), len(connect))
@@ -119,7 +124,13 @@ class Relay(Closing):
         self._ways = _Ways()
         self._look_ns = 0
         self._receiver = Receiver(
-            *upstream, topics=None, keep="all", statuses=True, key=key, server_key=above
+            *upstream,
+            topics=None,
+            keep="all",
+            statuses=True,
+            key=key,
+            server_key=above,
+            limits=limits,
         )
         try:
             self._sender = Sender(
@@ -132,6 +143,7 @@ class Relay(Closing):
                 allow=allow,
                 server_key=below,
                 insecure=insecure,
+                limits=limits,
             )
         except BaseException:
             self._receiver.close()
@@ -220,6 +232,8 @@ def relay(
     topic: Topics = None,
     queue: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1024))] = None,
     duration: Duration = None,
+    max_topics: MaxTopics = None,
+    max_pixels: MaxPixels = None,
     metrics: Metrics = None,
     keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
@@ -247,6 +261,7 @@ def relay(
         queue=queue,
         **keys.given,
         insecure=insecure,
+        limits=limits_from(max_topics, max_pixels),
     ) as running:
         figures = RelayFigures(running)
         with monitored(metrics, "relay", figures, insecure=insecure, json=json) as told:

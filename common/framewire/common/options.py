@@ -1,11 +1,13 @@
 """Command-line options that several commands share, each explained once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
+
+from framewire.common.config import DEFAULT_LIMITS, Limits
 
 __all__ = [
     "NO_KEYS",
@@ -23,6 +25,8 @@ __all__ = [
     "KeyOptions",
     "Length",
     "Loop",
+    "MaxPixels",
+    "MaxTopics",
     "Metrics",
     "Quality",
     "Scale",
@@ -34,6 +38,7 @@ __all__ = [
     "Verbose",
     "Wait",
     "WithKeys",
+    "limits_from",
 ]
 
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -166,7 +171,27 @@ BindSenders = Annotated[
     list[str] | None,
     Parameter(negative="", help="Address to bind for senders that connect; may be repeated."),
 ]
+MaxTopics = Annotated[
+    int | None,
+    Parameter(
+        validator=Number(gte=1),
+        help="Topics to take at most; those that come later are refused. Default: 1024.",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    Parameter(
+        validator=Number(gte=1),
+        help="Width times height of the largest picture to take. Default: 67108864 (8192x8192).",
+    ),
+]
 Topics = Annotated[
     list[str] | None,
     Parameter(negative="", help="Topic to take, with all below it; may be repeated. Default: all."),
 ]
+
+
+def limits_from(max_topics: int | None, max_pixels: int | None) -> Limits:
+    """The default limits, but for those that were given."""
+    given = {"topics": max_topics, "picture_pixels": max_pixels}
+    return replace(DEFAULT_LIMITS, **{name: each for name, each in given.items() if each})

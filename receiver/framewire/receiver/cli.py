@@ -22,6 +22,8 @@ from framewire.common.options import (
     Json,
     KeyOptions,
     Length,
+    MaxPixels,
+    MaxTopics,
     Metrics,
     Quality,
     Scale,
@@ -29,6 +31,7 @@ from framewire.common.options import (
     Topics,
     Verbose,
     WithKeys,
+    limits_from,
 )
 from framewire.common.terminal import (
     EXIT_DONE,
@@ -47,6 +50,8 @@ __all__ = ["record", "snapshot", "stats", "view"]
 
 _ONCE_S = 2.0
 _POST_S = 10.0
+_RECORDER_S = 32.0
+"""How long a disk may take at the end that is slow, and answers: see `Recorder`."""
 
 
 def view(
@@ -59,6 +64,8 @@ def view(
     credits: Credits = None,
     count: Count = None,
     duration: Duration = None,
+    max_topics: MaxTopics = None,
+    max_pixels: MaxPixels = None,
     metrics: Metrics = None,
     keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
@@ -79,7 +86,10 @@ def view(
     set_up_logging(verbose=verbose)
     with ExitStack() as stack:
         asked = {"quality": quality, "scale": scale, "credits": credits}
-        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure, **asked)
+        limits = limits_from(max_topics, max_pixels)
+        receiver = _open(
+            stack, endpoints, bind, topic, keys, insecure=insecure, limits=limits, **asked
+        )
         figures = ReceiverFigures()
         told = stack.enter_context(
             monitored(
@@ -112,6 +122,8 @@ def record(
     post: Length = None,
     trigger: Annotated[list[str] | None, Parameter(negative="")] = None,
     credits: Credits = None,
+    max_topics: MaxTopics = None,
+    max_pixels: MaxPixels = None,
     metrics: Metrics = None,
     keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
@@ -165,9 +177,10 @@ def record(
         post_s=_seconds(post) or _POST_S,
     )
     with ExitStack() as stack:
-        receiver = _open(
-            stack, endpoints, bind, topic, keys, insecure=insecure, keep="all", credits=credits
-        )
+        stack.enter_context(Stopper(grace=_RECORDER_S))
+        limits = limits_from(max_topics, max_pixels)
+        asked = {"keep": "all", "credits": credits, "limits": limits}
+        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure, **asked)
         triggers = None
         if around_events:
             triggers = stack.enter_context(Triggers(trigger or (), insecure=insecure))
@@ -257,6 +270,8 @@ def stats(
     topic: Topics = None,
     once: Switch = False,
     duration: Duration = None,
+    max_topics: MaxTopics = None,
+    max_pixels: MaxPixels = None,
     keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
@@ -271,10 +286,13 @@ def stats(
     """
     set_up_logging(verbose=False)
     with ExitStack() as stack:
-        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure)
+        limits = limits_from(max_topics, max_pixels)
+        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure, limits=limits)
         if once:
-            listen(receiver, duration=duration or _ONCE_S)
+            stopped = listen(receiver, duration=duration or _ONCE_S)
             if not receiver.stats.topics:
+                if stopped:
+                    return EXIT_DONE
                 raise ReceiveTimeout(f"nothing was heard from {', '.join(receiver.endpoints)}")
             print_figures(receiver.stats, json)
         else:

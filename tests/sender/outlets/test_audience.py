@@ -7,7 +7,7 @@ from framewire.sender.outlets.audience import Audience
 
 
 def test_subscriptions_at_several_sockets_add_up() -> None:
-    audience = Audience()
+    audience = Audience(16)
     audience.note("a", b"lab/", begins=True)
     audience.note("b", b"lab/", begins=True)
     audience.note("b", b"yard/", begins=True)
@@ -21,7 +21,7 @@ def test_subscriptions_at_several_sockets_add_up() -> None:
 
 
 def test_an_end_without_a_beginning_is_none() -> None:
-    audience = Audience()
+    audience = Audience(16)
     audience.note("a", b"lab/", begins=True)
     audience.note("b", b"lab/", begins=False)
     audience.note("a", b"yard/", begins=False)
@@ -29,11 +29,23 @@ def test_an_end_without_a_beginning_is_none() -> None:
     assert audience.prefixes == {b"lab/"}
 
 
+def test_too_many_prefixes_at_one_socket_stand_for_all() -> None:
+    audience = Audience(2)
+    for number in range(3):
+        audience.note("a", b"%d/" % number, begins=True)
+    audience.note("b", b"lab/", begins=True)
+    assert audience.overflows
+    assert audience.wants(b"anything/")
+    audience.forget("a")
+    assert not audience.overflows
+    assert audience.prefixes == {b"lab/"}
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([b"x/", b"y/", b""]), st.booleans()))
 )
 def test_any_order_of_events_counts_what_is_there(events: list[tuple[str, bytes, bool]]) -> None:
-    audience, there = Audience(), {(at, p): 0 for at in "ab" for p in (b"x/", b"y/", b"")}
+    audience, there = Audience(16), {(at, p): 0 for at in "ab" for p in (b"x/", b"y/", b"")}
     for at, prefix, begins in events:
         audience.note(at, prefix, begins=begins)
         there[at, prefix] = max(0, there[at, prefix] + (1 if begins else -1))

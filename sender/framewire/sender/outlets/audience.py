@@ -1,51 +1,50 @@
-"""Who listens to what, as subscriptions tell."""
+"""Who listens to what, at several sockets."""
 
 import threading
-from collections import Counter, defaultdict
 from collections.abc import Hashable
+
+from framewire.sender.outlets.subscriptions import Subscriptions
 
 __all__ = ["Audience"]
 
 
 class Audience:
-    """Subscriptions at several sockets. Any thread may ask; one thread notes them."""
+    """Subscriptions at several sockets, `most` different ones at each. Any thread may ask."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._lock = threading.Lock()
-        self._all: Counter[bytes] = Counter()
-        self._at: defaultdict[Hashable, Counter[bytes]] = defaultdict(Counter)
+        self._at: dict[Hashable, Subscriptions] = {}
 
     def note(self, socket: Hashable, prefix: bytes, *, begins: bool) -> None:
-        """Somebody at a socket subscribed, or no longer does; an end without a beginning is none."""
+        """Somebody at a socket subscribed, or does no longer."""
         with self._lock:
-            here = self._at[socket]
-            if begins:
-                here[prefix] += 1
-                self._all[prefix] += 1
-            elif here[prefix] > 0:
-                here[prefix] -= 1
-                self._all[prefix] -= 1
-            for counted in (here, self._all):
-                if not counted[prefix]:
-                    del counted[prefix]
+            here = self._at.setdefault(socket, Subscriptions(self._most))
+            here.change(prefix, begins=begins)
 
     def forget(self, socket: Hashable) -> None:
         """A socket is closed, and all who were there are gone."""
         with self._lock:
-            self._all -= self._at.pop(socket, Counter())
+            self._at.pop(socket, None)
 
     def size_at(self, socket: Hashable) -> int:
         """How many subscriptions there are at a socket."""
         with self._lock:
-            return self._at[socket].total() if socket in self._at else 0
+            return len(self._at[socket]) if socket in self._at else 0
+
+    @property
+    def overflows(self) -> bool:
+        """Whether there are more prefixes at a socket than are told apart."""
+        with self._lock:
+            return any(each.overflows for each in self._at.values())
 
     @property
     def prefixes(self) -> frozenset[bytes]:
-        """What is subscribed to."""
+        """What is wanted; the empty prefix stands for all."""
         with self._lock:
-            return frozenset(self._all)
+            return frozenset().union(*(each.prefixes for each in self._at.values()))
 
     def wants(self, topic: bytes) -> bool:
-        """Whether somebody subscribes to a topic, as on the wire."""
+        """Whether somebody wants a topic, as on the wire."""
         with self._lock:
-            return any(topic.startswith(prefix) for prefix in self._all)
+            return any(each.want(topic) for each in self._at.values())

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from framewire.common.clock import wall_ns
+from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.frame import Packet, Status
 from framewire.common.keytext import Keys
 from framewire.common.level import Level
@@ -39,6 +40,7 @@ class Desk:
     """Bytes of recent packets to keep for those who ask for all; 0: none."""
     keys: Keys | None = None
     """The keys that sockets use; None: all is in the open."""
+    limits: Limits = DEFAULT_LIMITS
     repeat: bool = False
     """Send the last frame of a topic again when somebody subscribes to it."""
 

@@ -10,6 +10,7 @@ from framewire.common.endpoint import Endpoint
 from framewire.common.errors import Closed
 from framewire.common.frame import Packet, Status
 from framewire.common.mailbox import Mailbox
+from framewire.common.stats import Throttle
 from framewire.common.topic import wire_topic
 from framewire.common.transport import Publisher, Socket
 from framewire.sender.outlets.audience import Audience
@@ -22,8 +23,9 @@ _log = logging.getLogger("framewire.sender")
 
 _OUTBOX_BYTES = 8 << 20
 _REPEAT_NS = NS // 10
-"""Between two repetitions: many who come at once share them."""
+"""Between two repetitions, or statuses out of turn: many who come at once share them."""
 _LAST_WORD_MS = 300
+_COMPLAIN_NS = 60 * NS
 _MOST_AT_ONCE = 256  # subscriptions
 _BURST = 32  # packets before subscriptions and statuses have their turn
 
@@ -36,7 +38,10 @@ class Publishing:
     def __init__(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], desk: Desk) -> None:
         self._desk = desk
         self._told = False
-        self._audience = Audience()
+        self._audience = Audience(desk.limits.subscriptions)
+        self._complaints = Throttle(_COMPLAIN_NS)
+        self._newcomers = False
+        self._tell_ns = 0
         self._last: dict[str, Packet] = {}
         self._to_repeat: set[str] = set()
         self._repeat_ns = 0
@@ -54,7 +59,7 @@ class Publishing:
         self._outbox: Mailbox[Packet] = Mailbox(
             "block",
             capacity=_OUTBOX_BYTES,
-            weight=lambda packet: len(packet.payload),
+            weight=lambda packet: packet.weight,
             on_change=desk.wake,
         )
 
@@ -91,6 +96,7 @@ class Publishing:
     def step(self, now_ns: int) -> bool:
         self._replace_dead(now_ns)
         unread = [each for each in self._publishers if not self._read_subscriptions(each)]
+        self._tell_newcomers(now_ns)
         self._check_queue()
         more = self._send_waiting() or bool(unread)
         if self._to_repeat and now_ns >= self._repeat_ns:
@@ -118,9 +124,24 @@ class Publishing:
             if self._desk.repeat:
                 self._note_repetition(prefix, begins=begins)
         if count:
-            self._desk.ledger.tell_again()  # a new receiver learns the state at once
+            self._newcomers = True
             self._desk.audience_changed()
+            self._check_subscriptions()
         return count < _MOST_AT_ONCE
+
+    def _tell_newcomers(self, now_ns: int) -> None:
+        """A new receiver learns the state at once; of many that come and go, some at a time."""
+        if self._newcomers and now_ns >= self._tell_ns:
+            self._newcomers, self._tell_ns = False, now_ns + _REPEAT_NS
+            self._desk.ledger.tell_again()
+
+    def _check_subscriptions(self) -> None:
+        if self._audience.overflows and self._complaints(monotonic_ns()):
+            _log.warning(
+                "more than %d different prefixes are subscribed to: all topics are sent as if "
+                "somebody wanted them; find out who it is, or raise Limits(subscriptions=)",
+                self._desk.limits.subscriptions,
+            )
 
     def _check_queue(self) -> None:
         topics = len(self._desk.ledger.names)
