@@ -22,6 +22,8 @@ from framewire.common.errors import (
 )
 from framewire.common.frame import Frame, Packet, Status
 from framewire.common.jpeg_scaled import factor_of
+from framewire.common.keyfile import StrPath
+from framewire.common.keys import open_keys
 from framewire.common.mailbox import Mailbox
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
@@ -73,11 +75,18 @@ class Receiver(Closing):
     than whole. With `gray` they are decoded gray, as (H, W), wherever they come from. A frame's
     header still tells the size and channels of the picture that was sent. Packets are not touched.
 
+    With keys (files made by `framewire keygen`) all is encrypted, and nobody is let in or believed
+    who has not shown the right one: `key` is one's own secret file; `allow` the folder of public keys
+    of those who may connect to what is bound here, which is looked at all the time; `server_key` the
+    public file of who is to be at the addresses to connect to, one for all or one for each in their
+    order. docs/guide/security.md tells more.
+
     `limits` is what is taken from senders: docs/guide/limits.md. What is above is counted as malformed.
 
     `timeout` is how many seconds reading waits for a frame (None: for ever) before it raises
-    `ReceiveTimeout`. An address that other machines can reach is not bound unless `insecure`.
-    Raises `UsageError` for arguments, `TransportError` if an address cannot be bound.
+    `ReceiveTimeout`. An address that other machines can reach is not bound without keys, unless
+    `insecure`. Raises `UsageError` for arguments, `KeyFileError` for files of keys, `TransportError`
+    if an address cannot be bound.
 
     Several threads may read from one receiver; each frame goes to one of them. `close` may be
     called from any thread, ends the iterations and returns within a second.
@@ -95,6 +104,9 @@ class Receiver(Closing):
         credits: int | None = None,
         gray: bool = False,
         statuses: bool = False,
+        key: StrPath | None = None,
+        allow: StrPath | None = None,
+        server_key: StrPath | Iterable[StrPath] = (),
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -102,7 +114,8 @@ class Receiver(Closing):
             raise UsageError(f"keep={keep!r} is not possible: use 'newest' or 'all'")
         to_bind = parse_endpoints(bind, bind=True)
         to_connect = parse_endpoints(connect or (() if to_bind else DEFAULT_ENDPOINT), bind=False)
-        check_exposure(to_bind, insecure=insecure)
+        keys = open_keys(to_bind, to_connect, key=key, allow=allow, server_key=server_key)
+        check_exposure(to_bind, insecure=insecure or keys is not None)
         if statuses and keep != "all":
             raise UsageError("statuses have their place among all frames: use keep='all' with them")
         patterns = {endpoint.pattern for endpoint in (*to_bind, *to_connect)}
@@ -139,6 +152,7 @@ class Receiver(Closing):
             quality=quality,
             scale=scale if asks_scale else None,
             credits=credits,
+            keys=keys,
         )
         self._links: list[Link] = []
         try:

@@ -6,6 +6,7 @@ import zmq
 
 from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.endpoint import Endpoint
+from framewire.common.keytext import Keys
 from framewire.common.stats import Patience
 from framewire.common.transport.sockets import Socket
 
@@ -51,13 +52,14 @@ class Publisher(Socket):
         *,
         topics: int = 1,
         patient: bool = False,
+        keys: Keys | None = None,
     ) -> None:
         options: dict[int, int] = {
             **_XPUB,
             zmq.SNDHWM: SEND_MARK_PER_TOPIC * topics,
             zmq.SNDBUF: BUFFER_BYTES,
         }
-        super().__init__(zmq.XPUB, options, (*bind, *connect))
+        super().__init__(zmq.XPUB, options, (*bind, *connect), keys)
         self._patience = Patience(*(_PATIENT if patient else _LIVE))
         self._has_dropped = False
         self._inproc = any(endpoint.transport == "inproc" for endpoint in (*bind, *connect))
@@ -139,13 +141,14 @@ class Subscriber(Socket):
         connect: Sequence[Endpoint],
         prefixes: Collection[bytes],
         max_message_bytes: int,
+        keys: Keys | None = None,
     ) -> None:
         options: dict[int, int] = {
             zmq.RCVHWM: RECEIVE_MARK,
             zmq.RCVBUF: BUFFER_BYTES,
             zmq.MAXMSGSIZE: max_message_bytes,
         }
-        super().__init__(zmq.SUB, options, (*bind, *connect))
+        super().__init__(zmq.SUB, options, (*bind, *connect), keys)
         self._prefixes: set[bytes] = set()
         self.select(prefixes)
         self.endpoints = self._attach(bind, connect)
