@@ -31,7 +31,9 @@ MAX_TABLES = 32
 """Huffman tables before the scan; eight can be in use at a time (T.81 B.2.4.2)."""
 _KNOWN_BYTES = 2048  # of a head that is kept; ordinary ones have about 620
 _KNOWN_HEADS = 64
-_FILL = re.compile(rb"\xff+")  # a loop over 64 MiB of them would take ten seconds
+MOST_FILL = 1024
+"""Fill bytes before a marker; the standard sets none, and to look at 64 MiB of them takes too long."""
+_FILL = re.compile(rb"\xff{1,%d}" % MOST_FILL)
 
 IDENTIFIER = b"framewire\0"
 CHUNK_BYTES = 65_000
@@ -180,7 +182,7 @@ def _read(data: bytes) -> JpegInfo:
     if not frame:
         raise JpegError("not a JPEG: no frame header before the scan")
     channels = len(sampling)
-    if data[at + 4] != channels or end - at != 8 + 2 * channels:
+    if end - at != 8 + 2 * channels or data[at + 4] != channels:
         raise JpegError("refused JPEG: its components are not in one scan")
     mcu = 8 * max(h for h, _ in sampling), 8 * max(v for _, v in sampling)
     blocks = -(-width // mcu[0]) * -(-height // mcu[1]) * sum(h * v for h, v in sampling)
