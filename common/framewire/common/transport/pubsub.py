@@ -60,15 +60,29 @@ class Publisher(Socket):
         super().__init__(zmq.XPUB, options, (*bind, *connect))
         self._patience = Patience(*(_PATIENT if patient else _LIVE))
         self._has_dropped = False
+        self._inproc = any(endpoint.transport == "inproc" for endpoint in (*bind, *connect))
         self.endpoints = self._attach(bind, connect)
+
+    @property
+    def peers(self) -> int | None:
+        """Connections from which subscriptions came; None where they cannot be told apart.
+
+        Any thread may ask.
+        """
+        if self.connections is None or self._inproc:
+            return None
+        return self.connections.proven
 
     def subscriptions(self) -> Iterator[tuple[bool, bytes]]:
         """(begins, prefix) of each change that has arrived; does not wait."""
         while True:
             try:
-                message = self.socket.recv(zmq.DONTWAIT)
+                frame = self.socket.recv(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
+            message = frame.bytes
+            if message[:1] == b"\1" and self.connections is not None:
+                self.connections.prove(frame)
             if message[:1] in (b"\0", b"\1"):
                 yield message[:1] == b"\1", message[1:]
 

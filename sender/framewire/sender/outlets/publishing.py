@@ -66,8 +66,11 @@ class Publishing:
 
     @property
     def receivers(self) -> int:
+        """Those who have subscribed to something, in this process: subscriptions."""
         with self._lock:
-            return len(self._subscriptions)
+            subscriptions = len(self._subscriptions)
+        peers = self._publisher.peers
+        return subscriptions if peers is None else min(subscriptions, max(1, peers))
 
     @property
     def demand(self) -> frozenset[bytes]:
