@@ -16,6 +16,7 @@ import PIL.Image
 import pytest
 
 from faults.bombs import HARMLESS, SIDE, bombs, good, sized, thumbnailed, turned
+from faults.memory import resident_bytes
 from framewire.app.main import run
 from framewire.app.web.reel import Place, Shot
 from framewire.app.web.seat import _is_fit
@@ -319,8 +320,3 @@ def _huge(suffix: str) -> bytes:
     return data.replace(
         struct.pack("<HHII", 256, 4, 1, 16), struct.pack("<HHII", 256, 4, 1, 32767)
     ).replace(struct.pack("<HHII", 257, 4, 1, 16), struct.pack("<HHII", 257, 4, 1, 32767))
-
-
-def resident_bytes() -> int:
-    """Memory that this process holds now (Linux)."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

@@ -47,7 +47,11 @@ class Publishing:
         self._to_repeat: set[str] = set()
         self._repeat_ns = 0
         self._publisher = Publisher(
-            bind, connect, topics=desk.queue, patient=desk.when_full == "block"
+            bind,
+            connect,
+            topics=desk.queue,
+            patient=desk.when_full == "block",
+            most_subscriptions=desk.limits.subscriptions,
         )
         self._outbox: Mailbox[Packet] = Mailbox(
             "block",
