@@ -294,6 +294,7 @@ def _claiming(width: int, height: int) -> bytes:
         (_forged(_sof(8, 8, (0x11,) * 2), _sos(2)), "8 bits, 2 components"),
         (_forged(_sof(8, 8, (0x11,) * 3), _sos(1)), "not in one scan"),
         (_forged(_sof(8, 8), _sos(3)), "not in one scan"),
+        (_forged(_sof(8, 8), _segment(0xDA, b"")), "not in one scan"),
         (_forged(_sof(0, 8), _sos()), "a picture of 0x8"),
         (_forged(_sof(8, 0), _sos()), "a picture of 8x0"),
         (_forged(_sof(8, 8, (0x01,)), _sos()), "sampling factors"),

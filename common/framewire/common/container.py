@@ -119,7 +119,7 @@ class RecordingReader:
         offset = self._stream.start_time or 0
         start = offset + int(start_s / time_base)
         if start > offset or self._begun:
-            self._file.seek(start, stream=self._stream)
+            self._seek(start)
         self._begun = True
         for packet in _demux(self._file, self._stream, self.path):
             if packet.pts is not None and packet.pts < start:
@@ -134,6 +134,12 @@ class RecordingReader:
                 self.damaged += 1
             else:
                 yield Packet(header, payload)
+
+    def _seek(self, start: int) -> None:
+        try:
+            self._file.seek(start, stream=self._stream)
+        except (av.FFmpegError, OSError) as error:
+            raise RecordingError(f"cannot seek in {self.path}: {_reason(error)}") from error
 
     def close(self) -> None:
         self._file.close()

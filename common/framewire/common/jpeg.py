@@ -79,7 +79,8 @@ def decode(jpeg: bytes, *, stripes: int | None = None, max_pixels: int = 0) -> I
     No decoder sees what `inspect` refuses, nor a picture of more than 64 Mpixel, or `max_pixels` if
     that is more. Nothing is turned by what EXIF says: a picture is what its frame header says.
     Large pictures that have restart intervals of whole MCU rows, as those of `encode` have, are
-    decoded by several cores, to the same pixels; with `stripes=1` by the calling thread alone.
+    decoded by several cores, to the same pixels; with `stripes=1` by the calling thread alone. Of
+    what is damaged they may take a little more: surplus bytes at the end of a stripe.
     """
     info = inspect(jpeg, max(max_pixels, DEFAULT_LIMITS.picture_pixels))
     if _simplejpeg is None:

@@ -47,6 +47,8 @@ __all__ = ["record", "snapshot", "stats", "view"]
 
 _ONCE_S = 2.0
 _POST_S = 10.0
+_RECORDER_S = 32.0
+"""How long a disk may take at the end that is slow, and answers: see `Recorder`."""
 
 
 def view(
@@ -168,6 +170,7 @@ def record(
         post_s=_seconds(post) or _POST_S,
     )
     with ExitStack() as stack:
+        stack.enter_context(Stopper(grace=_RECORDER_S))
         limits = limits_from(max_topics, max_pixels)
         asked = {"keep": "all", "credits": credits, "limits": limits}
         receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
@@ -277,8 +280,10 @@ def stats(
         limits = limits_from(max_topics, max_pixels)
         receiver = _open(stack, endpoints, bind, topic, insecure=insecure, limits=limits)
         if once:
-            listen(receiver, duration=duration or _ONCE_S)
+            stopped = listen(receiver, duration=duration or _ONCE_S)
             if not receiver.stats.topics:
+                if stopped:
+                    return EXIT_DONE
                 raise ReceiveTimeout(f"nothing was heard from {', '.join(receiver.endpoints)}")
             print_figures(receiver.stats, json)
         else:

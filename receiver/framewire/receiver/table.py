@@ -49,11 +49,12 @@ def _milliseconds(age_ms: float) -> str:
     return "" if isnan(age_ms) else f"{age_ms:.1f} ms"
 
 
-def listen(receiver: "Receiver", *, duration: float) -> None:
-    """Take frames for so many seconds, or until a signal comes."""
+def listen(receiver: "Receiver", *, duration: float) -> bool:
+    """Take frames for so many seconds, or until a signal comes; whether one came."""
     with Stopper(duration=duration) as stop:
         for _ in arrivals(receiver, stop):
             pass
+        return stop.signalled
 
 
 def print_figures(stats: "ReceiverStats", json: bool) -> None:

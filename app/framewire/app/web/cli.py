@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from framewire.app.web.access import Access
+from framewire.app.web.entrance import listen_for_viewers
 from framewire.app.web.running import Running
-from framewire.app.web.serving import listen_for_viewers
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address, parse_address
 from framewire.common.options import (
