@@ -19,8 +19,8 @@ import zmq
 from faults.hostile import LARGEST, TOPIC, honest, is_honest, lies, malformed
 from framewire.app.relay import Relay
 from framewire.app.web.access import Access
+from framewire.app.web.entrance import listen_for_viewers
 from framewire.app.web.running import Running
-from framewire.app.web.serving import listen_for_viewers
 from framewire.common import wire
 from framewire.common.errors import Closed, ReceiveTimeout
 from framewire.common.frame import Packet, Status
