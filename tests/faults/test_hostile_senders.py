@@ -53,6 +53,7 @@ class Attacker:
         self.socket.setsockopt(zmq.RCVTIMEO, DEADLINE_S * 1000)
         if kind == zmq.XPUB:
             self.socket.setsockopt(zmq.XPUB_NODROP, 1)
+            self.socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # each who subscribes is heard
         self.socket.bind("tcp://127.0.0.1:*")
         self.url = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
 
