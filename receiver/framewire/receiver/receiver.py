@@ -25,6 +25,7 @@ from framewire.common.jpeg_scaled import factor_of
 from framewire.common.keyfile import StrPath
 from framewire.common.keys import open_keys
 from framewire.common.mailbox import Mailbox
+from framewire.common.request import MOST_TOPICS
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
 from framewire.common.transport import TICK_MS, Waker, wait
@@ -145,6 +146,8 @@ class Receiver(Closing):
         self._ahead = Ahead(self._packets, self._decode)
         self._waker = Waker()
         self._to_select: frozenset[bytes] | None = None
+        self._asked_for = tuple(self._selected)
+        """What answers may be of: also what was asked for until now."""
         want = Want(
             everything=not self._newest,
             max_message_bytes=max(limits.payload_bytes, limits.header_bytes),
@@ -403,7 +406,7 @@ class Receiver(Closing):
             except ProtocolError as error:
                 self._refuse(str(error))
             link.took(message, monotonic_ns())
-            if message is not None and self._is_known(message.topic):
+            if message is not None and self._is_wanted(message.topic, link):
                 self._take(message, link)
 
     def _step(self, began_ns: int) -> int | None:
@@ -422,6 +425,7 @@ class Receiver(Closing):
     def _take_others(self, selected: frozenset[bytes]) -> None:
         """Follow `select`. What was sent of a topic while it was not subscribed to is no loss."""
         before, self._selected = self._selected, selected
+        self._asked_for = (*selected, *before)
         for link in self._links:
             link.select(selected)
         if any(link.asks or link.is_work for link in self._links):
@@ -471,8 +475,14 @@ class Receiver(Closing):
         if self._losses(monotonic_ns()):
             _log.warning("%s: %d frame(s) lost, %d to %d", topic, last - first + 1, first, last)
 
-    def _is_known(self, name: str) -> bool:
-        """Whether there are figures of a topic, or room for them; only this thread adds any."""
+    def _is_wanted(self, name: str, link: Link) -> bool:
+        """Whether a topic was asked for, and there are figures of it or room for them.
+
+        ZeroMQ sees to subscriptions, and work is taken whatever it is. Only this thread adds any.
+        """
+        if link.asks and not wire_topic(name).startswith(self._asked_for):
+            self._refuse(f"an answer of {name}, which was not asked for")
+            return False
         if name in self._topics or len(self._topics) < self._limits.topics:
             return True
         self._refuse(f"more than {self._limits.topics} topics: {name} is refused")
@@ -503,7 +513,11 @@ def _weight(message: Packet | Status) -> int:
 def _prefixes(topics: str | Iterable[str] | None) -> frozenset[bytes]:
     if topics is None:
         return frozenset()
-    names = (topics,) if isinstance(topics, str) else topics
+    names = (topics,) if isinstance(topics, str) else tuple(topics)
+    if len(names) > MOST_TOPICS:
+        raise UsageError(
+            f"{len(names)} topics are too many to name, at most {MOST_TOPICS}: name one above them"
+        )
     return frozenset(wire_topic(check_topic(name)) for name in names) or frozenset((b"",))
 
 

@@ -146,6 +146,22 @@ class Connections:
             self.look()  # it may have been accepted just now
         self._crowd.prove(descriptor)
 
+    def subscribed(self, message: zmq.Frame, *, begins: bool, most: int) -> None:
+        """It is a subscription, or its end: who has more than `most` is cut.
+
+        ZeroMQ keeps them, some 400 bytes each, before anybody here sees one.
+        """
+        if begins:
+            self.prove(message)
+        descriptor = _descriptor(message)
+        if descriptor is None:
+            return
+        if self._crowd.subscribed(descriptor, 1 if begins else -1) > most:
+            peer = self._crowd.peers[descriptor]
+            self._complain(peer.address, f"it has more than {most} subscriptions")
+            peer.leaving = True
+            self.cut(descriptor)
+
     def look(self) -> None:
         """Take in what has happened; cut what is too much; say who was refused."""
         for _ in range(_BURST):

@@ -54,6 +54,7 @@ class Publishing:
                 topics=desk.queue,
                 patient=desk.when_full == "block",
                 keys=desk.keys,
+                most_subscriptions=desk.limits.subscriptions,
             ),
         )
         self._outbox: Mailbox[Packet] = Mailbox(
