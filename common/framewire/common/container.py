@@ -20,7 +20,7 @@ from framewire.common.errors import ProtocolError, RecordingError
 from framewire.common.frame import Packet
 from framewire.common.jpeg_syntax import split_header
 from framewire.common.matroska import Block
-from framewire.common.wire import decode_header
+from framewire.common.wire import check_picture, decode_header
 
 __all__ = [
     "ClipFacts",
@@ -107,12 +107,13 @@ class RecordingReader:
         self._file, self._stream = _open(path)
         self._begun = False
         self.damaged = 0
-        """Packets passed over because their header could not be read."""
+        """Packets passed over: their header cannot be read, or no receiver would take their picture."""
 
     def packets(self, start_s: float = 0.0) -> Iterator[Packet]:
         """All packets from `start_s` seconds of media time on, as they were recorded.
 
-        Headers are the recorded ones; nothing is decoded.
+        Headers are the recorded ones; nothing is decoded, and what a receiver would refuse by its
+        structure is passed over.
         """
         time_base = Fraction(self._stream.time_base or _MS)
         offset = self._stream.start_time or 0
@@ -127,9 +128,12 @@ class RecordingReader:
             try:
                 if recorded is None:
                     raise ProtocolError("no header")
-                yield Packet(decode_header(recorded), payload)
+                header = decode_header(recorded)
+                check_picture(header, payload)
             except ProtocolError:
                 self.damaged += 1
+            else:
+                yield Packet(header, payload)
 
     def _seek(self, start: int) -> None:
         try:
