@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from framewire.app.web import answers, cutting, loans, seat, serving, shelf, theatre
-from framewire.common import exposition, gaps, jpeg_syntax, request, topic
+from framewire.common import gaps, http_server, jpeg_syntax, request, topic
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.frame import MAX_HOPS, Header, Status
 from framewire.common.opencv import cv2
@@ -82,7 +82,7 @@ CODE = {
     "cuts at a time": theatre.CUTS,
     "a cut": cutting.MOST_BYTES,
     "files of a folder of recordings": shelf._MOST_FILES,
-    "connections to `--metrics`": exposition._MOST_AT_ONCE,
+    "connections to `--metrics`": http_server._MOST_AT_ONCE,
 }
 
 

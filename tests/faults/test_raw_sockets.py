@@ -10,6 +10,7 @@ import socket
 import struct
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -233,19 +234,6 @@ def _wrong_messages(stack: ExitStack, name: str, port: int) -> None:
         _connected(stack, port, begun + said)
 
 
-ATTACKS: tuple[Attack, ...] = (
-    _garbage,
-    _half_open,
-    _giant_frames,
-    _wrong_mechanisms,
-    _old_versions,
-    _metadata_bombs,
-    _floods,
-    _slow_bytes,
-    _wrong_messages,
-)
-
-
 # -- what must hold -------------------------------------------------------------------------------
 
 
@@ -281,8 +269,13 @@ def _honest_senders_are_heard(site: Site) -> None:
             until(came, SERVED_S)
 
 
-@pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.__name__.strip("_"))
-def test_honest_peers_are_served_meanwhile_and_nothing_is_left(site: Site, attack: Attack) -> None:
+def _an_honest_trigger_is_taken(site: Site) -> None:
+    asking = urllib.request.Request(site.trigger, method="POST")
+    with urllib.request.urlopen(asking, timeout=SERVED_S) as answer:
+        assert answer.status == 202
+
+
+def _withstands(site: Site, attack: Attack) -> None:
     for receiver in site.receivers.values():
         receiver.read_packet(30)
     until(lambda: min(site.frames("taker"), site.frames("worker")) > 0)
@@ -294,6 +287,7 @@ def test_honest_peers_are_served_meanwhile_and_nothing_is_left(site: Site, attac
             attack(stack, name, port)
         _honest_receivers_are_served(site)
         _honest_senders_are_heard(site)
+        _an_honest_trigger_is_taken(site)
     for name, process in site.processes.items():
         held, resident = before[name]
         until(lambda process=process, held=held: descriptors(process) <= held, GONE_S)  # type: ignore[misc]
@@ -301,3 +295,42 @@ def test_honest_peers_are_served_meanwhile_and_nothing_is_left(site: Site, attac
         assert grown < MOST_BYTES, f"{name}: {grown >> 20} MiB more"
         assert process.process.poll() is None, process
         assert not any("Traceback" in line for line in process.errors), process
+
+
+# -- and does -------------------------------------------------------------------------------------
+
+
+def test_garbage(site: Site) -> None:
+    _withstands(site, _garbage)
+
+
+def test_half_open_handshakes_by_the_thousand(site: Site) -> None:
+    _withstands(site, _half_open)
+
+
+def test_giant_frames_and_commands(site: Site) -> None:
+    _withstands(site, _giant_frames)
+
+
+def test_wrong_mechanisms_and_socket_types(site: Site) -> None:
+    _withstands(site, _wrong_mechanisms)
+
+
+def test_peers_of_other_versions(site: Site) -> None:
+    _withstands(site, _old_versions)
+
+
+def test_metadata_bombs(site: Site) -> None:
+    _withstands(site, _metadata_bombs)
+
+
+def test_floods_of_connections(site: Site) -> None:
+    _withstands(site, _floods)
+
+
+def test_slow_bytes(site: Site) -> None:
+    _withstands(site, _slow_bytes)
+
+
+def test_messages_that_are_none(site: Site) -> None:
+    _withstands(site, _wrong_messages)
