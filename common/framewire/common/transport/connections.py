@@ -12,6 +12,7 @@ from framewire.common.clock import monotonic_ns
 from framewire.common.descriptors import most_descriptors
 from framewire.common.stats import Throttle
 from framewire.common.transport.crowd import Crowd
+from framewire.common.transport.unfinished import Unfinished
 
 __all__ = ["MOST_CONNECTIONS", "Connections"]
 
@@ -88,6 +89,7 @@ class Connections:
         self.bound = bound
         self._has_keys = watched.getsockopt(zmq.MECHANISM) == zmq.CURVE
         self._crowd = Crowd()
+        self._unfinished = Unfinished(int(watched.getsockopt(zmq.MAXMSGSIZE)))
         self._reason = ""
         self._complaints = Throttle()
         self.ready = False
@@ -111,6 +113,24 @@ class Connections:
         if descriptor not in self._crowd.peers:
             self.look()  # it may have been accepted just now
         self._crowd.prove(descriptor)
+        self._unfinished.whole(descriptor)
+
+    def took(self, message: zmq.Frame) -> None:
+        """A message has come that proves nothing."""
+        descriptor = _descriptor(message)
+        if descriptor is not None:
+            self._unfinished.whole(descriptor)
+
+    def weigh(self, now_ns: int) -> None:
+        """Cut those that send a message without an end; to be called all the time."""
+        if not self.bound:
+            return
+        staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
+        for number in self._unfinished.too_long(staying, now_ns):
+            peer = self._crowd.peers[number]
+            peer.leaving = True
+            self._complain(peer.address, "it sends a message that does not end")
+            self.cut(number)
 
     def look(self) -> None:
         """Take in what has happened; cut what is too much; say who was refused."""
@@ -136,6 +156,7 @@ class Connections:
 
     def _arrived(self, descriptor: int) -> None:
         self._crowd.arrived(descriptor, _address(descriptor), monotonic_ns())
+        self._unfinished.begun(descriptor)
         _process.change(connections=1)
 
     def _shrink(self) -> None:
@@ -146,6 +167,7 @@ class Connections:
     def _left(self, descriptor: int) -> None:
         self.ready = False
         peer = self._crowd.left(descriptor)
+        self._unfinished.ended(descriptor)
         if peer is None:
             return
         _process.change(connections=-1)

@@ -81,8 +81,8 @@ class Publisher(Socket):
             except zmq.Again:
                 return
             message = frame.bytes
-            if message[:1] == b"\1" and self.connections is not None:
-                self.connections.prove(frame)
+            if self.connections is not None:
+                (self.connections.prove if message[:1] == b"\1" else self.connections.took)(frame)
             if message[:1] in (b"\0", b"\1"):
                 yield message[:1] == b"\1", message[1:]
 
