@@ -14,6 +14,7 @@ from framewire.common.clock import monotonic_ns
 from framewire.common.descriptors import most_descriptors
 from framewire.common.transport.crowd import Crowd
 from framewire.common.transport.refusals import Refusals
+from framewire.common.transport.unfinished import Unfinished
 
 __all__ = ["MOST_CONNECTIONS", "Connections"]
 
@@ -123,6 +124,7 @@ class Connections:
         self._keyed = keyed
         self._hung_up = 0
         self._crowd = Crowd()
+        self._unfinished = Unfinished(int(watched.getsockopt(zmq.MAXMSGSIZE)))
         self._reason = ""
         self.ready = False
         """Of a connecting socket: whether its last handshake was good and the connection is up."""
@@ -145,14 +147,31 @@ class Connections:
         if descriptor not in self._crowd.peers:
             self.look()  # it may have been accepted just now
         self._crowd.prove(descriptor)
+        self._unfinished.whole(descriptor)
+
+    def took(self, message: zmq.Frame) -> None:
+        """A message has come that proves nothing."""
+        descriptor = _descriptor(message)
+        if descriptor is not None:
+            self._unfinished.whole(descriptor)
+
+    def weigh(self, now_ns: int) -> None:
+        """Cut those that send a message without an end; to be called all the time."""
+        if not self.bound:
+            return
+        staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
+        for number in self._unfinished.too_long(staying, now_ns):
+            peer = self._crowd.peers[number]
+            peer.leaving = True
+            self._complain(peer.address, "it sends a message that does not end")
+            self.cut(number)
 
     def subscribed(self, message: zmq.Frame, *, begins: bool, most: int) -> None:
         """It is a subscription, or its end: who has more than `most` is cut.
 
         ZeroMQ keeps them, some 400 bytes each, before anybody here sees one.
         """
-        if begins:
-            self.prove(message)
+        (self.prove if begins else self.took)(message)
         descriptor = _descriptor(message)
         if descriptor is None:
             return
@@ -188,6 +207,7 @@ class Connections:
 
     def _arrived(self, descriptor: int) -> None:
         self._crowd.arrived(descriptor, _address(descriptor), monotonic_ns())
+        self._unfinished.begun(descriptor)
         _process.change(connections=1)
 
     def _shrink(self) -> None:
@@ -198,6 +218,7 @@ class Connections:
     def _left(self, descriptor: int) -> None:
         self.ready = False
         peer = self._crowd.left(descriptor)
+        self._unfinished.ended(descriptor)
         if peer is None:
             return
         _process.change(connections=-1)

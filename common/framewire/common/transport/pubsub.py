@@ -89,6 +89,8 @@ class Publisher(Socket):
             message = frame.bytes
             begins = message[:1] == b"\1"
             if not begins and message[:1] != b"\0":
+                if self.connections is not None:
+                    self.connections.took(frame)
                 continue
             if self.connections is not None:
                 self.connections.subscribed(frame, begins=begins, most=self._most)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import zmq
 
+from framewire.common.clock import monotonic_ns
 from framewire.common.transport.sockets import Socket
 from framewire.common.transport.waking import Waker
 
@@ -28,8 +29,10 @@ def wait(sockets: Sequence[Socket], waker: Waker, timeout_ms: int = TICK_MS) -> 
     connections = [each.connections for each in sockets if each.connections is not None]
     watched += [(watch.monitor, zmq.POLLIN) for watch in connections]
     ready = waker.poll(watched, timeout_ms)
+    now_ns = monotonic_ns()
     for watch in connections:
         if watch.monitor in ready:
             watch.look()
+        watch.weigh(now_ns)
     for each in sockets:
         each.attend()

@@ -27,6 +27,8 @@ class Pusher(Socket):
             zmq.SNDBUF: _BUFFER_BYTES,
             zmq.IMMEDIATE: 1,  # nothing waits for a worker that is not there
             zmq.BACKLOG: 512,
+            zmq.RCVHWM: 1,  # nothing comes in: what does is never read
+            zmq.MAXMSGSIZE: 1024,
         }
         super().__init__(zmq.PUSH, options, (*bind, *connect), keys)
         self.awaits_message = False
