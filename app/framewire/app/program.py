@@ -24,7 +24,7 @@ _log = logging.getLogger("framewire")
 def main() -> NoReturn:
     """Run the command of this process's arguments, and end the process."""
     output.open_standard_streams()
-    signals = Signals()
+    signals = Signals(say=_say)
     _ignore_what_means_nothing()
     _raise_limit_of_files()
     sys.stderr = Spout(2, "framewire-stderr")
@@ -35,6 +35,13 @@ def main() -> NoReturn:
     code = run()
     # Not by the end of the interpreter: threads of libraries that do not end would hold it up.
     os._exit(_flushed(code))
+
+
+def _say(line: str) -> None:
+    """The last line."""
+    print(line, file=sys.stderr)
+    if isinstance(sys.stderr, Spout):
+        sys.stderr.drain(_PATIENCE_S)
 
 
 def _go_on(signals: Signals, error: OSError | None) -> None:
