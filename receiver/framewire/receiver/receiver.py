@@ -20,6 +20,7 @@ from framewire.common.errors import (
     UsageError,
     VersionError,
 )
+from framewire.common.forking import Home
 from framewire.common.frame import Frame, Packet, Status
 from framewire.common.jpeg_scaled import factor_of
 from framewire.common.mailbox import Mailbox
@@ -77,6 +78,9 @@ class Receiver(Closing):
     `ReceiveTimeout`. An address that other machines can reach is not bound unless `insecure`.
     Raises `UsageError` for arguments, `TransportError` if an address cannot be bound.
 
+    Reading raises `FramewireError` if receiving has failed, which is a defect, and `Closed` in a process
+    that was forked from the one that made it.
+
     Several threads may read from one receiver; each frame goes to one of them. `close` may be
     called from any thread, ends the iterations and returns within a second.
     """
@@ -96,6 +100,7 @@ class Receiver(Closing):
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        self._home = Home("Receiver")
         if keep not in ("newest", "all"):
             raise UsageError(f"keep={keep!r} is not possible: use 'newest' or 'all'")
         to_bind = parse_endpoints(bind, bind=True)
@@ -137,6 +142,7 @@ class Receiver(Closing):
             scale=scale if asks_scale else None,
             credits=credits,
         )
+        self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
         self._links: list[Link] = []
         try:
             for endpoint in to_bind:
@@ -145,12 +151,13 @@ class Receiver(Closing):
                 self._links.append(open_link(endpoint, want, bind=False))
             for link in self._links:
                 link.select(self._selected)
-        except BaseException:
-            self._close_links()
+            self._wakes_when_taken = patterns != {"pub-sub"}
+            self._thread.start()
+        except BaseException:  # also Ctrl-C, which leaves nothing half made
+            self._packets.close()
+            if self._thread.ident is None:
+                self._close_links()
             raise
-        self._wakes_when_taken = patterns != {"pub-sub"}
-        self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
-        self._thread.start()
 
     # -- for the user -------------------------------------------------------------------------
 
@@ -167,6 +174,7 @@ class Receiver(Closing):
     @property
     def stats(self) -> ReceiverStats:
         """A snapshot of the figures so far; takes some 0.05 ms for each topic."""
+        self._home.check()
         now_ns = monotonic_ns()
         with self._lock:
             topics = {name: topic.snapshot(now_ns) for name, topic in self._topics.items()}
@@ -228,6 +236,7 @@ class Receiver(Closing):
 
         Raises `ReceiveTimeout` when the time is over, `Closed` after `close`.
         """
+        self._home.check()
         seconds = self._timeout if timeout is None else timeout
         deadline_ns = None if seconds is None else monotonic_ns() + round(seconds * NS)
         while True:
@@ -272,12 +281,15 @@ class Receiver(Closing):
         For a relay, which passes on what it is asked for. The empty prefix stands for all; with
         none, nothing is taken and nothing asked for.
         """
+        self._home.check()
         with self._lock:
             self._to_select = frozenset(prefixes)
         self._waker.wake()
 
     def close(self) -> None:
         """Stop receiving and free everything. May be called again."""
+        if self._home.left:
+            return
         self._packets.close()
         self._waker.wake()
         if self._thread is not threading.current_thread():
@@ -305,6 +317,7 @@ class Receiver(Closing):
         return decode(packet, scale=self._decode_scale, gray=self._gray)
 
     def _get(self, timeout: float | None) -> Packet | Status:
+        self._home.check()
         begun = self._ahead.first()
         if begun is not None:
             return begun.as_packet()
@@ -355,9 +368,9 @@ class Receiver(Closing):
                 due_ns = self._step(began_ns)
         except Closed:
             pass
-        except Exception:  # the top of this thread
+        except Exception as error:  # noqa: BLE001 - the top of this thread: whoever reads gets it
             _log.exception("the receiver stopped")
-            raise
+            self._packets.close(f"the receiver stopped: {error!r}; make a new one")
         finally:
             self._packets.close()
             self._close_links()
@@ -375,12 +388,14 @@ class Receiver(Closing):
 
     def _drain(self, link: Link) -> None:
         for _ in range(_BURST):
-            parts = link.receive()
-            if parts is None:
-                return
             message = None
             try:
+                parts = link.receive()
+                if parts is None:
+                    return
                 message = wire.decode(parts, self._limits)
+            except MemoryError:
+                self._refuse("there is no memory for it")
             except VersionError as error:
                 self._refuse(str(error), once=True)
             except ProtocolError as error:

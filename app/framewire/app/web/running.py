@@ -54,8 +54,9 @@ class Running(Closing):
 
     def check(self) -> None:
         """Raise what ended it, if something did."""
-        if self._error is not None:
-            raise self._error
+        error = self._error or self.hub.failure
+        if error is not None:
+            raise error
 
     def _run(self) -> None:
         try:
