@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(sys, "getswitchinterval") or sys.platform != "linux",
-                                reason="os.fork, and /proc")  # fmt: skip
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="os.fork, and /proc")
 
 BEGIN = """
 import faulthandler, os, sys, time

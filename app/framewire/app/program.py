@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from typing import NoReturn
 
@@ -15,7 +16,7 @@ __all__ = ["main"]
 
 _LIVE = frozenset(("demo", "record", "relay", "replay", "send", "stats", "view", "web"))
 """Commands that move frames, and must not wait for who reads what they say."""
-_PATIENCE_S = 1.0
+_PATIENCE_S = 0.5
 _MOST_FILES = 65536
 
 _log = logging.getLogger("framewire")
@@ -32,7 +33,11 @@ def main() -> NoReturn:
         sys.stdout = Spout(1, "framewire-stdout", on_end=lambda error: _go_on(signals, error))
     from framewire.app.main import run
 
-    code = run()
+    try:
+        code = run()
+    except Exception:  # noqa: BLE001 - the top of the program: a defect, with all that helps to find it
+        traceback.print_exc()
+        code = 1
     # Not by the end of the interpreter: threads of libraries that do not end would hold it up.
     os._exit(_flushed(code))
 

@@ -26,7 +26,7 @@ from framewire.common.jpeg_scaled import factor_of
 from framewire.common.mailbox import Mailbox
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
-from framewire.common.transport import TICK_MS, Waker, wait
+from framewire.common.transport import TICK_MS, Shortage, Waker, wait
 from framewire.receiver.account import ReceiverStats, TopicAccount
 from framewire.receiver.ahead import Ahead, Begun
 from framewire.receiver.decoder import decode
@@ -359,10 +359,12 @@ class Receiver(Closing):
 
     def _run(self) -> None:
         try:
+            shortage = Shortage()
             due_ns = self._step(monotonic_ns())
             while not self._packets.closed:
                 self._wait_until(due_ns)
                 began_ns = monotonic_ns()
+                shortage.look(began_ns)
                 for link in self._links:
                     self._drain(link)
                 due_ns = self._step(began_ns)

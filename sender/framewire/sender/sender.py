@@ -26,7 +26,7 @@ from framewire.common.level import OWN, Level
 from framewire.common.mailbox import Mailbox, WhenFull
 from framewire.common.stats import Throttle
 from framewire.common.topic import check_topic, wire_topic
-from framewire.common.transport import TICK_MS, Waker, wait
+from framewire.common.transport import TICK_MS, Shortage, Waker, wait
 from framewire.common.turns import Turns
 from framewire.common.workers import cores, undivided
 from framewire.sender.account import SenderStats
@@ -423,9 +423,11 @@ class Sender(Closing):
 
     def _serve(self) -> None:
         sockets = [socket for outlet in self._outlets for socket in outlet.sockets]
+        shortage = Shortage()
         try:
             while not self._is_over():
                 now_ns = monotonic_ns()
+                shortage.look(now_ns)
                 more = [outlet.step(now_ns) for outlet in self._outlets]
                 for status in self._ledger.due(now_ns, wall_ns()):
                     for outlet in self._outlets:

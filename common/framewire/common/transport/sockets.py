@@ -13,6 +13,7 @@ import zmq
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
 from framewire.common.forking import close_in_children
+from framewire.common.transport.descriptors import check_spare_files, refused
 
 __all__ = ["Socket", "open_sockets"]
 
@@ -20,8 +21,6 @@ _PROBE_S = 0.2
 _COPIED_BYTES = 128 * 1024
 """A shorter part is cheaper copied to ZeroMQ than shared with it: sharing wakes a thread when it was
 sent. CPU of sending 100 kB: 46 against 72 us; 200 kB: 104 against 82 us."""
-_SPARE_FILES = 24
-"""What a context needs at once, and more: where it gets none, libzmq 4.3.5 aborts the process."""
 _KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT = 3, 1, 3
 _DRAIN = 1024  # parts of an endless message that one call reads past
 
@@ -55,7 +54,7 @@ class _Contexts:
     def acquire(self) -> "zmq.Context[zmq.Socket[bytes]]":
         with self._lock:
             if self._context is None or self._pid != os.getpid():
-                _check_spare_files()
+                check_spare_files()
                 self._context, self._pid, self.users = zmq.Context(), os.getpid(), 0
             self.users += 1
             return self._context
@@ -76,29 +75,6 @@ class _Contexts:
 _contexts = _Contexts()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: _contexts.forget())
-
-
-def refused(error: OSError) -> TransportError:
-    """What the system did not give."""
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return TransportError(
-            "no more sockets can be opened: too many files and connections are open on this side; "
-            "allow more (ulimit -n), or close something"
-        )
-    return TransportError(f"no more sockets can be opened: {error.strerror or error}")
-
-
-def _check_spare_files() -> None:
-    spare: list[int] = []
-    try:
-        for _ in range(_SPARE_FILES):
-            spare.append(os.dup(0) if not spare else os.dup(spare[0]))
-    except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            raise refused(error) from error
-    finally:
-        for fd in spare:
-            os.close(fd)
 
 
 def open_sockets() -> int:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import zmq
 
-from framewire.common.transport.sockets import Socket, refused
+from framewire.common.transport.descriptors import refused
+from framewire.common.transport.sockets import Socket
 
 __all__ = ["TICK_MS", "Waker", "wait"]
 
