@@ -118,7 +118,7 @@ class _Camera(Closing):
 
 def _listen() -> "tuple[Address, socket.socket]":
     """The usual port, or any that is free."""
-    from framewire.app.web.serving import listen_for_viewers
+    from framewire.app.web.entrance import listen_for_viewers
     from framewire.common.listening import Address
 
     usual, other = Address("127.0.0.1", _PORT), Address("127.0.0.1", 0)

@@ -11,6 +11,7 @@ from cyclopts.config import Env, Toml
 
 from framewire.common import __version__
 from framewire.common.errors import FramewireError, UsageError
+from framewire.common.printable import printable
 from framewire.common.terminal import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 
 __all__ = ["COMMANDS", "config_path", "run"]
@@ -97,5 +98,5 @@ def _explained(error: OSError) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"framewire: {message}", file=sys.stderr)
+    print(f"framewire: {printable(message)}", file=sys.stderr)
     return code

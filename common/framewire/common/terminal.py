@@ -6,10 +6,11 @@ import sys
 import threading
 from collections.abc import Callable
 from math import isnan
-from typing import TextIO
+from typing import Any, TextIO
 
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
+from framewire.common.printable import printable
 from framewire.common.signals import GRACE_S, Signals
 
 __all__ = [
@@ -110,7 +111,8 @@ class LiveLine(Closing):
         if self._quiet or now_ns < self._due_ns:
             return
         self._due_ns = now_ns + (_TTY_INTERVAL_NS if self._tty else _PLAIN_INTERVAL_NS)
-        print(f"\r\x1b[2K{text()}" if self._tty else text(), end="", file=self._out)
+        line = printable(text())
+        print(f"\r\x1b[2K{line}" if self._tty else line, end="", file=self._out)
         print(end="" if self._tty else "\n", file=self._out, flush=True)
         self._open = self._tty
 
@@ -132,10 +134,18 @@ def megabits(bits_per_s: float) -> str:
     return f"{bits_per_s / 1e6:.1f} Mbit/s"
 
 
+class _Lines(logging.Formatter):
+    """A line for each record, whatever its message quotes."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
+
+
 def set_up_logging(*, verbose: bool) -> None:
     """Log lines on stderr; warnings and worse, or everything with `verbose`."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.WARNING,
-        format="framewire: %(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("framewire: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.WARNING)

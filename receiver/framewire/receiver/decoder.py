@@ -33,9 +33,10 @@ def _decoded(packet: Packet, factor: int, gray: bool) -> Image:
     header = packet.header
     if header.codec == "raw":
         return _unpack(header, packet.payload, factor, gray)
+    pixels = header.width * header.height  # the receiver's own limit may be above the default
     if factor == 1 and not gray:
-        return decode_jpeg(packet.payload)
-    return decode_scaled(packet.payload, factor, gray=gray)
+        return decode_jpeg(packet.payload, max_pixels=pixels)
+    return decode_scaled(packet.payload, factor, gray=gray, max_pixels=pixels)
 
 
 def _unpack(header: Header, payload: bytes, factor: int, gray: bool) -> Image:
