@@ -123,6 +123,7 @@ class Relay(Closing):
         self._silent: set[str] = set()
         self._ways = _Ways()
         self._look_ns = 0
+        self._failure: Exception | None = None
         self._receiver = Receiver(
             *upstream,
             topics=None,
@@ -163,6 +164,11 @@ class Relay(Closing):
         """Figures upstream and downstream."""
         return self._receiver.stats, self._sender.stats
 
+    def check(self) -> None:
+        """Raise what ended it, if something did."""
+        if self._failure is not None:
+            raise self._failure
+
     def close(self) -> None:
         """End it; topics end downstream. May be called again."""
         self._receiver.close()
@@ -179,14 +185,21 @@ class Relay(Closing):
         )
 
     def _run(self) -> None:
-        while True:
-            try:
-                for message in self._receiver.messages(_LOOK_NS / NS):
-                    self._pass_on(message)
-                    self._look()
-                return  # it was closed
-            except ReceiveTimeout:
+        try:
+            while not self._passed_on_all():
                 self._look()
+        except Exception as error:  # noqa: BLE001 - the top of this thread: who runs it asks
+            self._failure = error
+
+    def _passed_on_all(self) -> bool:
+        """Pass on what comes until nothing does for a while, or it is closed; whether it is."""
+        try:
+            for message in self._receiver.messages(_LOOK_NS / NS):
+                self._pass_on(message)
+                self._look()
+            return True
+        except ReceiveTimeout:
+            return False
 
     def _pass_on(self, message: Packet | Status) -> None:
         header = message.header if isinstance(message, Packet) else message
@@ -297,6 +310,7 @@ def _watch(running: Relay, duration: float | None, *, json: bool, told: dict[str
         if json:
             print_json(event="ready", endpoints=list(running.endpoints), **told)
         while not stop.wait(0.1):
+            running.check()
             line.update(figures)
             if json and second(monotonic_ns()):
                 print_topics(running.stats[0])
