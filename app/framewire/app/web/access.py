@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
 from framewire.common.errors import UsageError
-from framewire.common.listening import Address
+from framewire.common.listening import Address, is_called
 
 __all__ = ["Access", "Gate"]
 
@@ -40,7 +40,6 @@ _PREFLIGHT = {
 _MARKS = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+")  # in an address and a cookie as it is
 _NAME = r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]+)?"
-_HOST = re.compile(_NAME, re.IGNORECASE)
 _ORIGIN = re.compile(rf"https?://{_NAME}")
 
 
@@ -73,16 +72,12 @@ class Access:
     @classmethod
     def at(cls, address: Address, token: str | None = None, origins: Collection[str] = ()) -> Self:
         """As it should be for a server that listens at `address`."""
-        names = {"localhost", "127.0.0.1", "::1", address.host} if address.local else ()
-        return cls(token, names, origins)
+        return cls(token, address.names, origins)
 
     def knows(self, host: str) -> bool:
         """Whether a Host header names this server."""
-        match = _HOST.fullmatch(host)
-        if not self.hosts or not match:
-            return not self.hosts
-        name = (match[1] or match[2]).lower()
-        return name in self.hosts or any(name == _name_of(origin) for origin in self.origins)
+        others = map(_name_of, self.origins) if self.hosts else ()
+        return is_called(host, {*self.hosts, *others})
 
     def trusts(self, origin: str | None, host: str) -> bool:
         """Whether a page of `origin` (None: no page, or one of ours) may ask."""
