@@ -34,8 +34,9 @@ _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from framewire.sender.sources.capturing import main; main(int(sys.argv[2]))"
 )
-# What OpenCV and FFmpeg print becomes part of a reason.
-_LOUD = {"OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "16"}
+# What OpenCV and FFmpeg print becomes part of a reason. With no level OpenCV leaves FFmpeg its own way
+# to print errors, on stderr; with any it prints them on stdout, late.
+_LOUD = {"OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": ""}
 
 
 class Noise:

@@ -24,7 +24,7 @@ __all__ = ["LiveSource"]
 
 _log = logging.getLogger("framewire.source")
 
-_TICK_S = 0.2
+_TICK_S = 0.1
 _JOIN_S = 2.5
 
 _STILL_NS = {True: QUIET_NS, False: 10 * NS}
