@@ -101,3 +101,11 @@ def children(pid: int) -> list[int]:
         for task in Path(f"/proc/{pid}/task").glob("*/children")
         for child in task.read_text().split()
     ]
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process; one that only waits to be counted as ended is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
