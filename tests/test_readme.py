@@ -19,7 +19,13 @@ from processes import DEADLINE_S, free_port
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "guide"
-PAGES = [README, GUIDE / "patterns.md", GUIDE / "recording.md", GUIDE / "web.md"]
+PAGES = [
+    README,
+    GUIDE / "patterns.md",
+    GUIDE / "recording.md",
+    GUIDE / "sources.md",
+    GUIDE / "web.md",
+]
 
 SENDING = {"send", "replay"}
 RECEIVING = {"view", "record", "snapshot", "stats"}

@@ -58,7 +58,8 @@ class ImagesSource(Source):
         total = len(self._paths)
         for sequence in count() if self.options.loop else range(total):
             path = self._paths[sequence % total]
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+            with self._read():
+                image = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if image is None:
                 raise SourceError(f"cannot read {path}: it is not an image, or it is damaged")
             moment = playback.wait(sequence * period_ns)
