@@ -118,7 +118,8 @@ class VideoSource(Source):
                             yield capture, offset_ns + media_ns, playback
                     with self._read():
                         grabbed = capture.grab()
-                self._tell_if_cut(capture, times.last_ns)
+                if played:
+                    self._tell_if_cut(capture, times.last_ns)
             finally:
                 capture.release()
             if not played and not self._stop.is_set():
