@@ -237,6 +237,22 @@ def test_signals_to_the_whole_group_are_for_the_sender(framewire: Start, tmp_pat
         gone_in(camera)
 
 
+def test_a_sender_that_was_stopped_does_not_blame_the_camera(
+    framewire: Start, tmp_path: Path
+) -> None:
+    with FakeCamera(framewire, tmp_path / "control") as camera:
+        camera.until_live()
+        (pid,) = children(camera.command.process.pid)
+        camera.command.signal(signal.SIGSTOP)
+        time.sleep(6)
+        camera.command.signal(signal.SIGCONT)
+        camera.until_live()
+        assert camera.frames(1) > 3
+        assert children(camera.command.process.pid) == [pid]
+        gone_in(camera)
+        assert "no signal" not in "".join(camera.command.errors)
+
+
 _PROGRAM = """
 import sys, threading, time
 from unittest.mock import patch

@@ -91,6 +91,13 @@ def test_what_cannot_be_shown_is_the_reason() -> None:
     assert patience.quiet(START + 30 * NS) == "it gives no picture for 11.7 s"
 
 
+def test_time_in_which_nobody_looked_does_not_count() -> None:
+    patience = a_camera(0, 0.1)
+    patience.paused(60 * NS)
+    assert patience.quiet(START + 62 * NS) == ""
+    assert patience.quiet(START + 63 * NS)
+
+
 def test_opening_begins_anew() -> None:
     patience = a_camera(0, 5, 10)
     patience.damaged("broken")

@@ -66,6 +66,10 @@ class Patience:
         self._since_ns, self._trouble = now_ns, ""
         self._pictures += 1
 
+    def paused(self, for_ns: int) -> None:
+        """Nobody could look for so long: this process was stopped, or the machine was too busy."""
+        self._since_ns += for_ns
+
     def damaged(self, why: str) -> None:
         """Something came that cannot be shown."""
         self._trouble = why
