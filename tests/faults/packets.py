@@ -112,7 +112,8 @@ def _carry(names: list[str]) -> None:
     a, b = map(_open, names)
     print("ready", flush=True)
     ways = {a: _Way(b), b: _Way(a)}
-    faults, orders = PacketFaults(), open(sys.stdin.fileno(), "rb", 0)  # what is read is all there is
+    faults = PacketFaults()
+    orders = FileIO(sys.stdin.fileno())  # unbuffered: `select` sees what waits
     pause_s = _IDLE_S
     while True:
         ready, _, _ = select.select([a, b, orders], [], [], pause_s)

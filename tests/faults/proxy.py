@@ -24,7 +24,7 @@ _PIECE_BYTES = 16384
 _BUFFER_BYTES = 4 << 20  # in each direction of each connection; then TCP holds the rest back
 _QUEUE_S = 0.05  # where the rate is limited: what may wait, like in a router with a short queue
 _LEAST_BUFFER_BYTES = 32 << 10
-_TICK_S = 0.01
+_TICK_S, _LOOK_S = 0.01, 0.2
 _DEADLINE_S = 10.0
 _ABORT = struct.pack("ii", 1, 0)  # SO_LINGER: close() resets
 
@@ -169,6 +169,7 @@ class _Connection:
             self._abort()
         self.ended.cancel()
         await asyncio.gather(self.ended, return_exceptions=True)
+        self.close()  # it may have ended before it began
 
     def half_close(self, side: Side) -> None:
         with contextlib.suppress(OSError, KeyError):
@@ -199,8 +200,9 @@ class _Connection:
                 for each in (client, far):
                     each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 async with asyncio.TaskGroup() as ways:
-                    for source, sink in ((client, far), (far, client)):
-                        way = _Way(source, sink, self._faults)
+                    for seed, source in enumerate((client, far)):
+                        sink = far if source is client else client
+                        way = _Way(source, sink, self._faults, seed)
                         ways.create_task(way.take_in())
                         ways.create_task(way.give_out())
         except* OSError:
@@ -213,10 +215,14 @@ class _Way:
     """One direction of a connection."""
 
     def __init__(
-        self, source: socket.socket, sink: socket.socket, faults: Callable[[], Faults]
+        self,
+        source: socket.socket,
+        sink: socket.socket,
+        faults: Callable[[], Faults],
+        seed: int,
     ) -> None:
         self._source, self._sink, self._faults = source, sink, faults
-        self._random = random.Random(1)
+        self._random = random.Random(seed)
         self._waiting: deque[tuple[float, bytes]] = deque()  # when it is due; b"": the end
         self._waiting_bytes = 0
         self._changed = asyncio.Event()
@@ -266,8 +272,10 @@ class _Way:
     async def _wait(self) -> None:
         """For a change here, or of the faults."""
         self._changed.clear()
+        # Not `wait_for`, which can swallow a cancellation (before Python 3.12).
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), 0.2)
+            async with asyncio.timeout(_LOOK_S):
+                await self._changed.wait()
 
     def _flipped(self, piece: bytes, every: int | None) -> bytes:
         if not every:

@@ -174,3 +174,24 @@ def test_it_leaves_nothing_behind() -> None:
             each.close()
         until(lambda: threading.active_count() <= before)
     until(lambda: threading.active_count() <= threads)
+
+
+def test_a_storm_of_resets(proxy: FaultProxy) -> None:
+    end = threading.Event()
+
+    def call_again_and_again() -> None:
+        while not end.is_set():
+            with suppress(OSError), call(proxy) as connection:
+                echoed(connection, 100_000)
+
+    callers = [threading.Thread(target=call_again_and_again) for _ in range(4)]
+    for each in callers:
+        each.start()
+    for _ in range(100):
+        proxy.reset()
+        time.sleep(0.005)
+    end.set()
+    for each in callers:
+        each.join()
+    with call(proxy) as connection:
+        echoed(connection)
