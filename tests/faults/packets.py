@@ -15,6 +15,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import asdict, dataclass
+from io import FileIO
 
 from faults.programs import run
 from namespaces import Link, LinkError, call
