@@ -3,16 +3,19 @@ PYTHON ?= python3
 PY := .venv/bin/python
 
 demo: .venv/ok ; .venv/bin/framewire demo
-test: .venv/ok
+test: .venv/ok $(if $(CI),.venv/fuzz)
 	$(PY) -m pytest --ignore tests/faults
 	$(PY) -m pytest -n 4 tests/faults       # these wait, most of the time
 lint: .venv/ok ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 clips: .venv/ok ; $(PY) samples/make_clips.py
 bench: .venv/bench ; $(PY) benchmarks/all.py
+fuzz: .venv/fuzz ; PYTHONPATH=tests $(PY) -m fuzz.all --seconds $(or $(FUZZ_SECONDS),60) $(TARGET)
 
 $(PY): ; $(PYTHON) -m venv .venv
 .venv/ok: pyproject.toml constraints.txt | $(PY)
 	$(PY) -m pip install -q -c constraints.txt -e '.[dev]' && touch $@
 .venv/bench: pyproject.toml constraints.txt | $(PY)
 	$(PY) -m pip install -q -c constraints.txt -e '.[bench]' && touch $@
-.PHONY: demo test lint clips bench
+.venv/fuzz: pyproject.toml constraints.txt | $(PY)
+	$(PY) -m pip install -q -c constraints.txt -e '.[fuzz]' && touch $@
+.PHONY: demo test lint clips bench fuzz

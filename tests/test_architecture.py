@@ -32,7 +32,7 @@ PURE = (
     *(f"{_COMMON}/{name}.py" for name in (
         "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "level",
         "matroska", "matroska_writing", "metrics", "place", "recording_index", "request", "stats",
-        "testchart", "timeline", "topic", "wire",
+        "testchart", "timeline", "topic", "transport/crowd", "wire",
     )),
     *(f"{_SENDER}/{name}.py" for name in ("account", "history", "metrics", "pacing", "sequence")),
     *(f"{_LINKS}/{name}.py" for name in (

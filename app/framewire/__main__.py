@@ -1,5 +1,5 @@
 """`python -m framewire`."""
 
-from framewire.app.main import main
+from framewire.app.program import main
 
 main()

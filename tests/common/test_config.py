@@ -1,6 +1,7 @@
 """The limits that both sides agree on."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
@@ -14,9 +15,11 @@ def test_the_defaults_are_those_of_the_protocol() -> None:
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
-@pytest.mark.parametrize("value", [0, -1])
-def test_a_limit_is_above_zero(name: str, value: int) -> None:
-    with pytest.raises(UsageError, match=f"limit {name} must be above 0, not {value}"):
+@pytest.mark.parametrize("value", [0, -1, 1.5, True, None])
+def test_a_limit_is_above_zero(name: str, value: Any) -> None:
+    with pytest.raises(
+        UsageError, match=f"limit {name} must be a whole number above 0, not {value}"
+    ):
         replace(DEFAULT_LIMITS, **{name: value})
     assert getattr(replace(DEFAULT_LIMITS, **{name: 1}), name) == 1
 

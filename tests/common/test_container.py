@@ -425,6 +425,20 @@ def test_what_is_no_recording(tmp_path: Path) -> None:
         assert not is_recording(path)
 
 
+def test_a_file_without_a_place_to_begin_at(tmp_path: Path) -> None:
+    """A little more than its head: FFmpeg opens it, but cannot seek in it."""
+    whole = _record(tmp_path / "whole.mkv", [_packet(0)]).read_bytes()
+    path, refusals = tmp_path / "head.mkv", set()
+    for length in range(0, whole.index(bytes.fromhex("1f43b675")) + 40, 5):
+        path.write_bytes(whole[:length])
+        try:
+            with closing(RecordingReader(path)) as reader:
+                list(reader.packets(0.05))
+        except RecordingError as error:
+            refusals.add(str(error).partition(str(path))[0])
+    assert refusals == {"cannot read ", "cannot seek in "}
+
+
 @dataclass(frozen=True)
 class Clip:
     """A video file that is no recording."""

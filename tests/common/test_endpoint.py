@@ -58,6 +58,8 @@ def test_a_pattern_other_than_the_default_is_shown(pattern: str, bind: bool) -> 
         ("TCP://a:1", "use tcp://HOST:PORT"),
         ("tcp://", "use tcp://HOST:PORT"),
         ("tcp://a:1\n", "use tcp://HOST:PORT"),
+        ("tcp://a\0b:1", "use tcp://HOST:PORT"),
+        ("ipc:///tmp/a\0b", "use tcp://HOST:PORT"),
         (
             "smoke-signal+tcp://a:1",
             "unknown pattern 'smoke-signal', use pub-sub, req-rep, push-pull",

@@ -263,19 +263,133 @@ def test_below_the_mark_the_bound_holds_too() -> None:
     assert gaps.frame("a", 3) in (0, None)
 
 
+# -- numbers that lie -----------------------------------------------------------------------------
+
+FARTHEST = 1 << 24
+
+
 @pytest.mark.parametrize("message", ["frame", "status"])
 def test_a_forged_number_costs_nothing(message: str) -> None:
     gaps = GapCounter()
     gaps.frame("a", 0)
-    assert getattr(gaps, message)("a", BIGGEST) == BIGGEST - 1
-    assert gaps.missing() == (Missing("a", 1, BIGGEST - 1),)
+    assert getattr(gaps, message)("a", BIGGEST) == 0
     for number in range(1, 2000):
         assert gaps.frame("a", number) == 0  # the true ones still count
+        assert not gaps.late
         assert gaps.frame("a", number) is None
-    assert gaps.missing() == (Missing("a", 2000, BIGGEST - 1),)
+        getattr(gaps, message)("a", BIGGEST)
+    assert (gaps.lost, gaps.missing(), gaps.restarts) == (0, (), 0)
     assert gaps.frame("b", BIGGEST) == 0
     assert gaps.frame("b", 0) == 0
     assert gaps.frame("b", 2**62) == 0
+
+
+@pytest.mark.parametrize("message", ["frame", "status"])
+def test_the_farthest_number_that_is_believed_at_once(message: str) -> None:
+    gaps = GapCounter()
+    gaps.frame("a", 0)
+    assert getattr(gaps, message)("a", FARTHEST) == FARTHEST - 1
+    gaps = GapCounter()
+    gaps.frame("a", 0)
+    assert getattr(gaps, message)("a", FARTHEST + 1) == 0
+
+
+def test_a_number_far_ahead_is_believed_when_another_follows_it() -> None:
+    gaps = GapCounter()
+    gaps.frame("a", 0)
+    assert gaps.frame("a", 10 * FARTHEST) == 0
+    assert gaps.frame("a", 10 * FARTHEST) is None  # taken already
+    assert gaps.lost == 0
+    assert gaps.frame("a", 10 * FARTHEST + 3) == 2
+    assert gaps.lost == 10 * FARTHEST - 1 + 2
+    assert gaps.frame("a", 10 * FARTHEST) is None
+
+
+def test_a_number_far_ahead_that_none_follows_is_forgotten() -> None:
+    gaps = GapCounter()
+    gaps.frame("a", 0)
+    gaps.frame("a", 10 * FARTHEST)
+    assert gaps.frame("a", 10 * FARTHEST + 1025) == 0
+    assert gaps.frame("a", 1) == 0
+    assert gaps.lost == 0
+
+
+def test_what_was_not_asked_for_is_no_loss_however_long_it_was() -> None:
+    gaps = GapCounter()
+    gaps.frame("a", 0)
+    gaps.rejoin()
+    assert gaps.frame("a", 10 * FARTHEST) == 0
+    assert gaps.frame("a", 10 * FARTHEST + 1) == 0
+    assert gaps.frame("a", 10 * FARTHEST + 3) == 1
+    assert gaps.lost == 1
+
+
+def test_after_two_forged_numbers_frames_are_late_for_a_moment_only() -> None:
+    gaps = GapCounter()
+    gaps.frame("a", 0)
+    gaps.frame("a", BIGGEST - 1)
+    gaps.frame("a", BIGGEST)
+    late = []
+    for number in range(1, 21):
+        assert gaps.frame("a", number) == 0
+        late.append(gaps.late)
+    assert late == [True] * 7 + [False] * 13
+
+
+def test_frames_that_others_overtake_are_late() -> None:
+    gaps = GapCounter()
+    late = []
+    for number in (0, 2, 1, 5, 3, 4, 6):
+        gaps.frame("a", number)
+        late.append(gaps.late)
+    assert late == [False, False, True, False, True, True, False]
+
+
+def test_a_status_makes_no_frame_late() -> None:
+    gaps = GapCounter()
+    gaps.frame("a", 0)
+    gaps.status("a", 9)
+    assert gaps.frame("a", 1) == 0
+    assert not gaps.late
+
+
+def test_a_run_that_counts_from_the_beginning_again_is_a_new_one() -> None:
+    """As of a sender whose id is always the same. Its frames are young, whatever their numbers."""
+    gaps = GapCounter()
+    for number in range(500):
+        gaps.frame("a", number, captured_ns=1000 + number)
+    for number in range(600):
+        assert gaps.frame("a", number, captured_ns=5000 + number) == 0
+        assert not gaps.late
+    assert (gaps.repeated, gaps.restarts, gaps.lost) == (0, 1, 0)
+
+
+def test_a_run_that_is_repeated_as_it_was_is_a_new_one_in_the_end() -> None:
+    """As of a recording that is played in a loop under one id."""
+    gaps = GapCounter()
+    for number in range(500):
+        gaps.frame("a", number, captured_ns=1000 + number)
+    taken = [gaps.frame("a", number, captured_ns=1000 + number) for number in range(500)]
+    assert taken == [None] * 255 + [0] * 245
+    assert (gaps.repeated, gaps.restarts) == (255, 1)
+
+
+def test_who_repeats_old_frames_among_new_ones_begins_nothing() -> None:
+    gaps = GapCounter()
+    for number in range(2000):
+        assert gaps.frame("a", number, captured_ns=number) == 0
+        if number > 1000:
+            assert gaps.frame("a", number - 1000, captured_ns=number - 1000) is None
+    assert (gaps.repeated, gaps.restarts, gaps.lost) == (999, 0, 0)
+
+
+def test_what_was_missing_before_a_new_beginning_stays_lost() -> None:
+    gaps = GapCounter()
+    gaps.frame("a", 0, captured_ns=1)
+    gaps.frame("a", 10, captured_ns=2)
+    assert gaps.frame("a", 0, captured_ns=3) == 0
+    assert (gaps.lost, gaps.missing()) == (9, ())
+    assert gaps.frame("a", 1, captured_ns=4) == 0
 
 
 # -- models -------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ def test_fill_bytes_before_a_marker_are_legal() -> None:
         ((0x21, 0x11, 0x11), 2 * 2 * 4),
         ((0x12, 0x11, 0x11), 4 * 1 * 4),
         ((0x41, 0x11, 0x11), 1 * 2 * 6),
-        ((0x44, 0x44, 0x44), 1 * 1 * 48),
+        ((0x42, 0x11, 0x11), 1 * 1 * 10),
     ],
 )
 def test_the_least_number_of_bytes(factors: tuple[int, ...], blocks: int) -> None:
@@ -182,10 +182,74 @@ def test_a_gray_picture_has_as_many_blocks_as_it_shows() -> None:
         inspect(_forged(_sof(8, 33), _sos(), scan=b"\0"), PIXELS)
 
 
+BODIES = {0xC4: bytes(17), 0xDD: b"\0\1"}
+
+
 @pytest.mark.parametrize("marker", [0xC4, 0xDB, 0xDD, 0xFE, *range(0xE0, 0xF0)])
 def test_segments_that_may_stand_before_the_scan(marker: int) -> None:
-    for segments in itertools.permutations((_segment(marker, b"body"), _sof(8, 8))):
+    segment = _segment(marker, BODIES.get(marker, b"body"))
+    for segments in itertools.permutations((segment, _sof(8, 8))):
         assert inspect(_forged(*segments, _sos()), PIXELS).huffman_tables == (marker == 0xC4)
+
+
+@pytest.mark.parametrize("body", [b"", b"\0", b"\0\1\2"])
+def test_a_restart_interval_of_another_length(body: bytes) -> None:
+    with pytest.raises(JpegError, match="restart interval"):
+        inspect(_forged(_segment(0xDD, body), _sof(8, 8), _sos()), PIXELS)
+
+
+def _table(*lengths: int, kind: int = 0) -> bytes:
+    """A Huffman table with so many codes of 1, 2, ... bits."""
+    counts = bytes(lengths).ljust(16, b"\0")
+    return bytes((kind,)) + counts + bytes(sum(lengths))
+
+
+HUFFMAN = {
+    "a code of one bit": (_table(1), True),
+    "both codes of one bit": (_table(2), False),  # none may be all ones
+    "all but one code of two bits": (_table(0, 3), True),
+    "all codes of two bits": (_table(0, 4), False),
+    "one bit, and what is left of two": (_table(1, 1), True),
+    "one bit, and more than is left of two": (_table(1, 2), False),
+    "three bits before two": (_table(0, 0, 7), True),
+    "as many codes as may be": (_table(*[0] * 8, 128, 128), True),
+    "one more": (_table(*[0] * 8, 128, 129), False),
+    "every length full": (bytes(1) + b"\xff" * 16 + bytes(255 * 16), False),
+    "the last class and number": (_table(1, kind=0x13), True),
+    "a third class": (_table(1, kind=0x20), False),
+    "a fifth number": (_table(1, kind=0x04), False),
+    "cut before its codes": (_table(1)[:-1], False),
+    "cut in its counts": (_table(1)[:10], False),
+    "no table at all": (b"", True),
+    "two tables": (_table(1) + _table(1, kind=0x10), True),
+    "one and a half": (_table(1) + _table(1)[:9], False),
+    "as many tables as may be": (_table(1) * 32, True),
+    "one table more": (_table(1) * 33, False),
+    "three thousand tables": (_table() * 3000, False),
+}
+
+
+@pytest.mark.parametrize("name", HUFFMAN)
+def test_huffman_tables(name: str) -> None:
+    body, fine = HUFFMAN[name]
+    data = _forged(_sof(8, 8), _segment(0xC4, body), _sos())
+    if fine:
+        assert inspect(data, PIXELS).width == 8
+    else:
+        with pytest.raises(JpegError, match="Huffman table"):
+            inspect(data, PIXELS)
+
+
+def test_huffman_tables_in_many_segments_count_together() -> None:
+    tables = [_segment(0xC4, _table(1))] * 33
+    assert inspect(_forged(*tables[1:], _sof(8, 8), _sos()), PIXELS).huffman_tables
+    with pytest.raises(JpegError, match="more than 32 Huffman tables"):
+        inspect(_forged(*tables, _sof(8, 8), _sos()), PIXELS)
+
+
+def test_more_blocks_than_an_mcu_may_have() -> None:
+    with pytest.raises(JpegError, match="sampling factors"):
+        inspect(_forged(_sof(8, 8, (0x42, 0x12, 0x11)), _sos(3)), PIXELS)
 
 
 def test_the_pixel_limit() -> None:
@@ -230,6 +294,7 @@ def _claiming(width: int, height: int) -> bytes:
         (_forged(_sof(8, 8, (0x11,) * 2), _sos(2)), "8 bits, 2 components"),
         (_forged(_sof(8, 8, (0x11,) * 3), _sos(1)), "not in one scan"),
         (_forged(_sof(8, 8), _sos(3)), "not in one scan"),
+        (_forged(_sof(8, 8), _segment(0xDA, b"")), "not in one scan"),
         (_forged(_sof(0, 8), _sos()), "a picture of 0x8"),
         (_forged(_sof(8, 0), _sos()), "a picture of 8x0"),
         (_forged(_sof(8, 8, (0x01,)), _sos()), "sampling factors"),

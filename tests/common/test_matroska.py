@@ -291,6 +291,15 @@ def test_a_forged_size_that_ends_before_what_looks_like_a_frame() -> None:
     assert len(walk.faults) == 1
 
 
+def test_no_frame_is_given_out_of_another(data: bytes) -> None:
+    """A forged size that ends before a Segment in the bytes: what was given out stays so."""
+    inner = made("1f43b675", made("e7", b"\2"), simple(1))
+    swallowing = made("1f43b675", made("e7", b"\1"), made("a3", b"\x81\0\0\x80" + inner))
+    bad = EBML + made("18538067", swallowing, made("18538067", size=UNKNOWN), b"\0", size=UNKNOWN)
+    blocks, walk = walked(bad)
+    assert len(blocks) == len(walk.faults) + 1 == 1
+
+
 @pytest.mark.parametrize("size", ["4fff", "5fff", "7fff", "7ffe", "4001"])
 @pytest.mark.parametrize("behind", [4, 10])  # size of the cluster, and of the frame in it
 def test_a_forged_size_costs_one_frame_at_most(data: bytes, behind: int, size: str) -> None:

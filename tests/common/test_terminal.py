@@ -5,8 +5,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +42,8 @@ def signals_are_as_before() -> Iterator[None]:
     assert [signal.getsignal(number) for number in numbers] == before
     wakeup = signal.set_wakeup_fd(-1)
     assert wakeup == -1
-    assert not [each for each in threading.enumerate() if each.name == "framewire-stopper"]
+    ours = ("framewire-stopper", "framewire-signals")
+    assert not [each for each in threading.enumerate() if each.name in ours]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -84,41 +83,6 @@ def test_it_closes_once() -> None:
     stop.close()
 
 
-def test_a_wakeup_socket_of_somebody_else_is_put_back() -> None:
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    before = signal.set_wakeup_fd(writer)
-    try:
-        with Stopper():
-            pass
-    finally:
-        assert signal.set_wakeup_fd(before) == writer
-        os.close(reader)
-        os.close(writer)
-
-
-def _room(stop: Stopper) -> int:
-    """Put something into the wake-up socket; how much went in."""
-    try:
-        return stop._writer.send(b"\0" * 4096)
-    except BlockingIOError:
-        return 0
-
-
-def test_a_full_wakeup_socket_does_not_hinder_the_end() -> None:
-    """Nobody reads it while `on_stop` works."""
-    go_on = threading.Event()
-
-    def work() -> None:
-        go_on.wait(DEADLINE_S)
-
-    with Stopper(work) as stop:
-        signal.raise_signal(signal.SIGTERM)
-        while _room(stop):
-            pass
-        go_on.set()
-
-
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_duration_of_nothing_is_over_at_once() -> None:
     asked = threading.Event()
@@ -139,35 +103,28 @@ def test_another_signal_stops_nothing() -> None:
         signal.signal(signal.SIGUSR1, before)
 
 
-STOPPED_TWICE = """
-import signal, sys, threading
-from framewire.common.terminal import Stopper
+def test_what_cannot_be_ended_does_not_keep_the_rest(caplog: pytest.LogCaptureFixture) -> None:
+    asked = threading.Event()
 
-asked = threading.Event()
-with Stopper(asked.set):
-    print("ready", flush=True)
-    asked.wait()
-    print("asked", flush=True)
-    threading.Event().wait()  # it does not end: it hangs
-"""
+    def fail() -> None:
+        raise ValueError("broken")
+
+    with Stopper(fail, asked.set, duration=0.01):
+        assert asked.wait(DEADLINE_S)
+    assert "not everything could be ended" in caplog.text
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_at_once(first: signal.Signals, second: signal.Signals) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", STOPPED_TWICE], stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            process.send_signal(first)
-            assert process.stdout.readline() == "asked\n"
-            process.send_signal(second)
-            assert process.wait(DEADLINE_S) == -second
-        finally:
-            process.kill()
+def test_one_within_another_and_one_after_another() -> None:
+    with Stopper() as outer:
+        with Stopper(duration=0.01) as inner:
+            _until(lambda: inner.requested)
+            assert not inner.signalled
+        assert not outer.requested
+        with Stopper():
+            signal.raise_signal(signal.SIGTERM)
+        assert outer.wait(DEADLINE_S)
+        with Stopper() as late:
+            assert late.signalled
 
 
 # -- LiveLine -----------------------------------------------------------------------------------

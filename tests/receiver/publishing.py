@@ -60,10 +60,11 @@ def picture(number: int, *, gray: bool = False) -> bytes:
 
 @lru_cache(maxsize=1)
 def undecodable() -> bytes:
-    """A JPEG whose structure is sound and whose Huffman table is not."""
+    """A JPEG whose structure is sound, but for what the codes of a Huffman table stand for."""
     good = picture(0)
     at = good.index(b"\xff\xc4") + 5  # sixteen counts of codes
-    return good[:at] + b"\xff" * 16 + good[at + 16 :]
+    count = sum(good[at : at + 16])
+    return good[: at + 16] + b"\xff" * count + good[at + 16 + count :]
 
 
 def packet(

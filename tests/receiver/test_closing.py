@@ -40,7 +40,7 @@ def test_a_full_queue_stops_reading_and_what_is_lost_meanwhile_shows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     payload = picture(0)
-    monkeypatch.setattr(module, "_QUEUE_BYTES", 3 * len(payload))
+    monkeypatch.setattr(module, "_QUEUE_BYTES", 3 * packet(0, payload=payload).weight)
     arguments: dict[str, Any] = {"keep": "all", "timeout": DEADLINE_S}
     with Station("inproc://full") as station, Receiver(station.url, **arguments) as receiver:
         station.wait_for_subscriptions()

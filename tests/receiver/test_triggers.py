@@ -79,6 +79,14 @@ def test_what_does_not_trigger(
     assert list(http_trigger.taken()) == []
 
 
+def test_an_address_that_cannot_be_taken_apart(
+    http_trigger: Triggers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _request(http_trigger, "POST", "http://[") == 404
+    assert list(http_trigger.taken()) == []
+    assert not capsys.readouterr().err
+
+
 def test_who_says_nothing_is_let_go(
     http_trigger: Triggers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +98,14 @@ def test_who_says_nothing_is_let_go(
 
 
 @pytest.mark.parametrize(
-    "bad", ["door", "https://127.0.0.1:1", "http://127.0.0.1", "http://127.0.0.1:1/other"]
+    "bad",
+    [
+        "door",
+        "https://127.0.0.1:1",
+        "http://127.0.0.1",
+        "http://127.0.0.1:1/other",
+        "http://[::1:8090",
+    ],
 )
 def test_what_is_no_trigger(bad: str) -> None:
     with pytest.raises(UsageError):

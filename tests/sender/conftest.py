@@ -25,7 +25,7 @@ from framewire.common.testchart import draw_number
 from framewire.common.transport import open_sockets, pubsub
 from framewire.sender import encoder, sender
 from framewire.sender.outlets import answering, publishing, sharing
-from framewire.sender.sources import live, playback, source
+from framewire.sender.sources import capture, live, playback, source
 from sender.controls import Clock, Gate, Passes
 from sender.peers import ADDRESS, Asker, Listener, Worker, until
 
@@ -349,7 +349,8 @@ class _FakeEvent(threading.Event):
 def fake_time(monkeypatch: pytest.MonkeyPatch) -> FakeTime:
     """For sources made after this."""
     time = FakeTime()
-    for module in (playback, live):
+    monkeypatch.setattr(live, "monotonic_ns", time.monotonic_ns)
+    for module in (playback, capture):
         monkeypatch.setattr(module, "monotonic_ns", time.monotonic_ns)
         monkeypatch.setattr(module, "wall_ns", time.wall_ns)
     monkeypatch.setattr(source, "threading", SimpleNamespace(Event=time.event))

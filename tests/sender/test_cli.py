@@ -23,7 +23,9 @@ from framewire.common.testchart import read_number
 from framewire.sender import Sender, open_source
 from framewire.sender.cli import parse_metadata
 from framewire.sender.sources import devices
+from framewire.sender.sources.capture import Here
 from framewire.sender.sources.devices import Camera
+from framewire.sender.sources.grabber import Traits
 from framewire.sender.sources.live import LiveSource
 from framewire.sender.sources.source import SourceOptions
 from processes import CLIPS
@@ -358,15 +360,13 @@ def test_a_signal_ends_sending_cleanly(
 class Camera1:
     """A camera that gives three pictures and is then unplugged for good."""
 
-    encoded = False
-
     def __init__(self, images: Sequence[Image]) -> None:
         self._images = list(images)
 
-    def open(self) -> None:
-        pass
+    def open(self) -> Traits:
+        return Traits()
 
-    def grab(self) -> Image | None:
+    def grab(self, into: Image | None) -> Image | None:
         return self._images.pop(0) if self._images else None
 
     def release(self) -> None:
@@ -380,9 +380,9 @@ def test_a_camera_that_is_unplugged_is_announced(
     monkeypatch: pytest.MonkeyPatch,
     capsys: Output,
 ) -> None:
-    monkeypatch.setattr("framewire.sender.sources.live._RETRY_S", (0.01,))
+    monkeypatch.setattr("framewire.sender.sources.patience.RETRY_S", (0.01,))
     camera = Camera1([])
-    source = LiveSource("camera0", SourceOptions(), camera)
+    source = LiveSource("camera0", SourceOptions(), Here(camera))
     monkeypatch.setattr(framewire.sender, "open_source", lambda *given, **options: source)
 
     def unplug() -> None:
@@ -396,7 +396,7 @@ def test_a_camera_that_is_unplugged_is_announced(
     unplugging.result(DEADLINE_S)
     listener.until_ended()
     reasons = {s.reason for s in listener.statuses if s.state == "no-signal"}
-    assert reasons == {"camera0 gives no more pictures"}
+    assert reasons == {"it gives no more pictures"}
 
 
 # -- failing ------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from framewire.common.children import Child
 from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.closing import Closing
 from framewire.common.errors import FramewireError, TransportError
@@ -86,16 +87,14 @@ class _Camera(Closing):
     """`framewire send` in a process of its own, which ends with the block."""
 
     def __init__(self, source: str) -> None:
-        command = [sys.executable, "-m", "framewire", "send", source, "--json", "--wait", "1"]
-        command += ["--bind", "tcp://127.0.0.1:*"]
+        command = ["send", source, "--json", "--wait", "1", "--bind", "tcp://127.0.0.1:*"]
         if Path(source).is_file():
             command.append("--loop")
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._process = Child("framewire", *command, stdout=subprocess.PIPE)
 
     def _event(self, wanted: str) -> dict[str, Any]:
         """Its next event of a kind; `FramewireError` if it ends before."""
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        for line in self._process.output:
             event: dict[str, Any] = jsonlib.loads(line)
             if event["event"] == wanted:
                 return event
@@ -107,22 +106,19 @@ class _Camera(Closing):
 
     def stop(self) -> None:
         """Ask it to end."""
-        self._process.terminate()
+        self._process.stop()
 
     def sent(self) -> int:
         """How many frames it sent; waits for its end."""
         return int(self._event("summary")["sent"])
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        self._process.close()
 
 
 def _listen() -> "tuple[Address, socket.socket]":
     """The usual port, or any that is free."""
-    from framewire.app.web.serving import listen_for_viewers
+    from framewire.app.web.entrance import listen_for_viewers
     from framewire.common.listening import Address
 
     usual, other = Address("127.0.0.1", _PORT), Address("127.0.0.1", 0)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from framewire.common.errors import RecordingError, UsageError
 from framewire.common.options import Json, Switch
+from framewire.common.printable import printable
 from framewire.common.terminal import EXIT_DONE, EXIT_FAILED, EXIT_LOST, print_json
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ def info(*files: Path, check: Switch = False, json: Json = False) -> int:
         except RecordingError as error:
             if len(paths) == 1:
                 raise
-            print(f"framewire: {error}", file=sys.stderr)
+            print(f"framewire: {printable(str(error))}", file=sys.stderr)
             codes.append(EXIT_FAILED)
             continue
         if json:
             print_json(**facts)
         else:
-            print("\n".join(_lines(facts, check)))
+            print("\n".join(map(printable, _lines(facts, check))))
         codes.append(_code(facts) if check else EXIT_DONE)
     return EXIT_FAILED if EXIT_FAILED in codes else max(codes)
 

@@ -1,9 +1,9 @@
 """The command line: one table of commands, each loaded when it runs, and how errors end."""
 
+import errno
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import platformdirs
 from cyclopts import App, CycloptsError
@@ -11,9 +11,10 @@ from cyclopts.config import Env, Toml
 
 from framewire.common import __version__
 from framewire.common.errors import FramewireError, UsageError
+from framewire.common.printable import printable
 from framewire.common.terminal import EXIT_DONE, EXIT_FAILED, EXIT_USAGE
 
-__all__ = ["COMMANDS", "config_path", "main", "run"]
+__all__ = ["COMMANDS", "config_path", "run"]
 
 COMMANDS = {
     "send": ("framewire.sender.cli:send", "Send a camera, file, URL or test chart."),
@@ -69,6 +70,7 @@ def run(arguments: list[str] | None = None) -> int:
         result = _app()(
             arguments, exit_on_error=False, print_error=False, result_action="return_value"
         )
+        sys.stdout.flush()
     except CycloptsError as error:
         return _fail(f"{' '.join(str(error).split())} (see framewire --help)", EXIT_USAGE)
     except UsageError as error:
@@ -80,14 +82,21 @@ def run(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # `framewire ... | head`: nobody reads on, and that is all right
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
+    except OSError as error:
+        return _fail(_explained(error), EXIT_FAILED)
+    except MemoryError:
+        return _fail("there is not enough memory for that on this machine", EXIT_FAILED)
     return int(result or EXIT_DONE)
 
 
+def _explained(error: OSError) -> str:
+    """What the system refused, which is nobody's mistake in this program."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "too many files and connections are open; allow more (ulimit -n), or close something"
+    named = f"{error.filename}: " if error.filename else ""
+    return f"the system refused: {named}{error.strerror or error}"
+
+
 def _fail(message: str, code: int) -> int:
-    print(f"framewire: {message}", file=sys.stderr)
+    print(f"framewire: {printable(message)}", file=sys.stderr)
     return code
-
-
-def main() -> NoReturn:
-    """The program `framewire`."""
-    sys.exit(run())

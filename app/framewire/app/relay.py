@@ -12,6 +12,7 @@ from cyclopts.validators import Number
 from framewire.app.metrics import RelayFigures
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
+from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.errors import ReceiveTimeout, UsageError
 from framewire.common.frame import MAX_HOPS, Packet, Status
 from framewire.common.monitoring import monitored
@@ -21,9 +22,12 @@ from framewire.common.options import (
     Duration,
     Insecure,
     Json,
+    MaxPixels,
+    MaxTopics,
     Metrics,
     Topics,
     Verbose,
+    limits_from,
 )
 from framewire.common.stats import Throttle
 from framewire.common.terminal import EXIT_DONE, LiveLine, Stopper, print_json, set_up_logging
@@ -83,6 +87,7 @@ class Relay(Closing):
         topics: Iterable[str] = (),
         queue: int | None = None,
         insecure: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         upstream = tuple(upstream)
         self._allowed = [wire_topic(check_topic(name)) for name in topics] or [b""]
@@ -93,7 +98,7 @@ class Relay(Closing):
         self._ways = _Ways()
         self._look_ns = 0
         self._receiver = Receiver(
-            *upstream, topics=None, keep="all", statuses=True, insecure=insecure
+            *upstream, topics=None, keep="all", statuses=True, insecure=insecure, limits=limits
         )
         try:
             self._sender = Sender(
@@ -103,6 +108,7 @@ class Relay(Closing):
                 queue=queue or min(1024, _TOPICS_OF_ONE * len(upstream)),
                 repeat=True,
                 insecure=insecure,
+                limits=limits,
             )
         except BaseException:
             self._receiver.close()
@@ -191,6 +197,8 @@ def relay(
     topic: Topics = None,
     queue: Annotated[int | None, Parameter(validator=Number(gte=1, lte=1024))] = None,
     duration: Duration = None,
+    max_topics: MaxTopics = None,
+    max_pixels: MaxPixels = None,
     metrics: Metrics = None,
     insecure: Insecure = False,
     json: Json = False,
@@ -216,6 +224,7 @@ def relay(
         topics=topic or (),
         queue=queue,
         insecure=insecure,
+        limits=limits_from(max_topics, max_pixels),
     ) as running:
         figures = RelayFigures(running)
         with monitored(metrics, "relay", figures, insecure=insecure, json=json) as told:

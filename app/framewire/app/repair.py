@@ -1,12 +1,15 @@
 """`repair`: a whole recording of what is readable in a cut or damaged one."""
 
+import sys
+from collections.abc import Iterable
 from contextlib import closing
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framewire.common.errors import ProtocolError, RecordingError, UsageError
 from framewire.common.options import Json, Switch
-from framewire.common.terminal import EXIT_DONE, print_json
+from framewire.common.terminal import EXIT_DONE, Stopper, print_json
 
 if TYPE_CHECKING:
     from framewire.common.recording import Recording
@@ -32,8 +35,11 @@ def repair(file: Path, /, *, out: Path, overwrite: Switch = False, json: Json = 
     from framewire.common.recording import Recording
 
     _check_place(file, out, overwrite)
-    with Recording(file) as recording:
-        kept = _write(recording, out)
+    with Stopper() as stop, Recording(file) as recording:
+        kept = _write(recording, out, stop)
+        if not kept:
+            print("stopped: nothing was written", file=sys.stderr)
+            return EXIT_DONE
         facts = {
             "file": str(file),
             "out": str(out),
@@ -53,6 +59,8 @@ def repair(file: Path, /, *, out: Path, overwrite: Switch = False, json: Json = 
 def _check_place(file: Path, out: Path, overwrite: bool) -> None:
     if out.suffix.lower() != ".mkv":
         raise UsageError(f"cannot write {out}: recordings are .mkv files")
+    if not out.parent.is_dir():
+        raise RecordingError(f"cannot write {out}: No such file or directory")
     if out.exists():
         if file.exists() and out.samefile(file):
             raise UsageError(f"{out} is the recording itself: choose another name")
@@ -63,25 +71,34 @@ def _check_place(file: Path, out: Path, overwrite: bool) -> None:
             )
 
 
-def _write(recording: "Recording", out: Path) -> int:
-    """Write under another name, so that `out` is whole or not there; how many frames were kept."""
+def _write(recording: "Recording", out: Path, stop: Stopper) -> int:
+    """How many frames were kept; none if the user stopped it. `out` is whole or not there."""
+    from framewire.app.exporting.part import Part
     from framewire.common.recording_writer import RecordingWriter
 
-    good = [at for at in range(len(recording)) if _is_good(recording, at)]
-    if not good:
+    good = _until(stop, (at for at in range(len(recording)) if _is_good(recording, at)))
+    if not good and not stop.requested:
         raise RecordingError(f"nothing can be saved of {recording.path}: every frame is damaged")
-    part = out.with_name(f"{out.name}.part")
+    part = Part(out, overwrite=True)
     try:
-        with closing(RecordingWriter(part, recording.packet(good[0]).header)) as writer:
-            for at in good:
+        with closing(
+            RecordingWriter(part.path, recording.packet(good[0]).header, new=False)
+        ) as writer:
+            for at in _until(stop, good):
                 writer.append(round(recording.time_of(at) * 1000), recording.stored(at))
             writer.close(sync=True)
-        part.replace(out)
+        if stop.requested:
+            return 0
+        part.finish()
     except OSError as error:
-        raise RecordingError(f"cannot write {out}: {error.strerror}") from error
+        raise part.failed(error) from error
     finally:
-        part.unlink(missing_ok=True)
+        part.discard()
     return len(good)
+
+
+def _until(stop: Stopper, items: Iterable[int]) -> list[int]:
+    return list(takewhile(lambda item: not stop.requested, items))
 
 
 def _is_good(recording: "Recording", at: int) -> bool:

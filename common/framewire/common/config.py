@@ -15,7 +15,12 @@ _KIB, _MIB = 1 << 10, 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a message may hold; checked before anything is decoded or allocated."""
+    """What one end takes from the other; checked before anything is decoded, allocated or kept.
+
+    One table for both sides: a receiver heeds the first part, a sender the second. Immutable.
+    `UsageError` for a limit that is no whole number above 0. docs/guide/limits.md has these and all
+    others, with what is seen where one is reached.
+    """
 
     header_bytes: int = 128 * _KIB
     payload_bytes: int = 64 * _MIB
@@ -24,14 +29,24 @@ class Limits:
     metadata_bytes: int = 64 * _KIB
     metadata_depth: int = 16
     """Containers inside each other, the metadata map itself included."""
-
     topics: int = 1024
     """Topics that a receiver keeps figures of; messages of further ones are refused."""
 
+    requests: int = 8
+    """Requests of one connection that wait at a sender; a further one replaces the oldest."""
+    waiting_bytes: int = 16 * _MIB
+    """Requests that wait at a sender, of all connections together; further ones are refused."""
+    connections: int = 1024
+    """Who may ask at a time: receivers at a sender, and senders at a receiver that is bound."""
+    subscriptions: int = 1024
+    """Different prefixes that a sender tells apart; while there are more, every topic is taken to be
+    wanted."""
+
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if getattr(self, name) <= 0:
-                raise UsageError(f"limit {name} must be above 0, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if type(value) is not int or value <= 0:
+                raise UsageError(f"limit {name} must be a whole number above 0, not {value!r}")
 
 
 DEFAULT_LIMITS = Limits()

@@ -20,7 +20,7 @@ from framewire.common.errors import ProtocolError, RecordingError
 from framewire.common.frame import Packet
 from framewire.common.jpeg_syntax import split_header
 from framewire.common.matroska import Block
-from framewire.common.wire import decode_header
+from framewire.common.wire import check_picture, decode_header
 
 __all__ = [
     "ClipFacts",
@@ -107,18 +107,19 @@ class RecordingReader:
         self._file, self._stream = _open(path)
         self._begun = False
         self.damaged = 0
-        """Packets passed over because their header could not be read."""
+        """Packets passed over: their header cannot be read, or no receiver would take their picture."""
 
     def packets(self, start_s: float = 0.0) -> Iterator[Packet]:
         """All packets from `start_s` seconds of media time on, as they were recorded.
 
-        Headers are the recorded ones; nothing is decoded.
+        Headers are the recorded ones; nothing is decoded, and what a receiver would refuse by its
+        structure is passed over.
         """
         time_base = Fraction(self._stream.time_base or _MS)
         offset = self._stream.start_time or 0
         start = offset + int(start_s / time_base)
         if start > offset or self._begun:
-            self._file.seek(start, stream=self._stream)
+            self._seek(start)
         self._begun = True
         for packet in _demux(self._file, self._stream, self.path):
             if packet.pts is not None and packet.pts < start:
@@ -127,9 +128,18 @@ class RecordingReader:
             try:
                 if recorded is None:
                     raise ProtocolError("no header")
-                yield Packet(decode_header(recorded), payload)
+                header = decode_header(recorded)
+                check_picture(header, payload)
             except ProtocolError:
                 self.damaged += 1
+            else:
+                yield Packet(header, payload)
+
+    def _seek(self, start: int) -> None:
+        try:
+            self._file.seek(start, stream=self._stream)
+        except (av.FFmpegError, OSError) as error:
+            raise RecordingError(f"cannot seek in {self.path}: {_reason(error)}") from error
 
     def close(self) -> None:
         self._file.close()

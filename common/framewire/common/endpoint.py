@@ -12,7 +12,7 @@ __all__ = ["PATTERNS", "Endpoint", "check_exposure", "parse_endpoint", "parse_en
 PATTERNS = ("pub-sub", "req-rep", "push-pull")
 """How the two ends talk; the first is the default. docs/guide/patterns.md says which is for what."""
 
-_SHAPE = re.compile(r"\A(?:(?P<pattern>[a-z-]+)\+)?(?P<transport>[a-z]+)://(?P<address>.+)\Z")
+_SHAPE = re.compile(r"\A(?:(?P<pattern>[a-z-]+)\+)?(?P<transport>[a-z]+)://(?P<address>[^\0\n]+)\Z")
 _TCP = re.compile(r"\A(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]/\s]+):(?P<port>[0-9]{1,5}|\*)\Z")
 _IPC_MAX_BYTES = 107  # sun_path in <sys/un.h>, less its closing zero
 

@@ -32,6 +32,11 @@ MAX_HOPS = 8
 Image = npt.NDArray[np.uint8]
 """(H, W, 3) in BGR order, or (H, W) gray; uint8."""
 
+_HEADER_BYTES = 1024  # of the object and its numbers and names, in memory
+_METADATA_FACTOR = (
+    72  # an empty map: one byte in msgpack, 64 in memory, and 8 for its place in a list
+)
+
 Codec = Literal["jpeg", "raw"]
 State = Literal["live", "no-signal", "ended"]
 
@@ -124,6 +129,16 @@ class Packet:
     @property
     def metadata(self) -> dict[str, Any]:
         return self.header.metadata
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that it takes, at most: what queues are measured in.
+
+        A byte of metadata can be an empty map, which takes 72.
+        """
+        facts = self.header.metadata
+        more = len(msgspec.msgpack.encode(facts)) * _METADATA_FACTOR if facts else 0
+        return len(self.payload) + _HEADER_BYTES + more
 
     @property
     def age_ms(self) -> float:

@@ -15,6 +15,7 @@ from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.errors import JpegError, UsageError
 from framewire.common.frame import Image
 from framewire.common.jpeg_stripes import MAX_INTERVAL, Stripe, cut, join, plan
+from framewire.common.jpeg_syntax import inspect
 from framewire.common.turbo import simplejpeg as _simplejpeg
 from framewire.common.workers import run, share
 
@@ -72,17 +73,20 @@ def encode(image: Image, quality: int, *, stripes: int | None = None) -> bytes:
     return join(parts, width, height, ranges[0][1])
 
 
-def decode(jpeg: bytes, *, stripes: int | None = None) -> Image:
+def decode(jpeg: bytes, *, stripes: int | None = None, max_pixels: int = 0) -> Image:
     """A new array: (H, W, 3) BGR, or (H, W) for a gray JPEG. `JpegError` if it does not decode.
 
+    No decoder sees what `inspect` refuses, nor a picture of more than 64 Mpixel, or `max_pixels` if
+    that is more. Nothing is turned by what EXIF says: a picture is what its frame header says.
     Large pictures that have restart intervals of whole MCU rows, as those of `encode` have, are
-    decoded by several cores, to the same pixels; with `stripes=1` by the calling thread alone.
+    decoded by several cores, to the same pixels; with `stripes=1` by the calling thread alone. Of
+    what is damaged they may take a little more: surplus bytes at the end of a stripe.
     """
+    info = inspect(jpeg, max(max_pixels, DEFAULT_LIMITS.picture_pixels))
     if _simplejpeg is None:
         return _decode_opencv(jpeg)
+    height, width, gray = info.height, info.width, info.channels == 1
     try:
-        height, width, space, _ = _simplejpeg.decode_jpeg_header(jpeg)
-        gray = space == "Gray"
         parts = stripes or _stripes(height, width)
         pieces = cut(jpeg, parts) if parts > 1 else None
         image = _decode_stripes(pieces, height, width, gray) if pieces else None

@@ -36,24 +36,25 @@ def reduced(size: int, factor: int) -> int:
     return -(-size // factor)
 
 
-def decode_scaled(jpeg: bytes, factor: int, *, gray: bool = False) -> Image:
+def decode_scaled(jpeg: bytes, factor: int, *, gray: bool = False, max_pixels: int = 0) -> Image:
     """A new array, `factor` (one of `FACTORS`) times smaller, rounded up; writable, the caller's.
 
-    (H, W, 3) BGR; (H, W) if `gray`, or for a gray JPEG. `JpegError` if it does not decode.
+    (H, W, 3) BGR; (H, W) if `gray`, or for a gray JPEG. `JpegError` if it does not decode, or is
+    refused as `jpeg.decode` refuses it.
     """
+    info = inspect(jpeg, max(max_pixels, DEFAULT_LIMITS.picture_pixels))
+    gray = gray or info.channels == 1
     if _simplejpeg is None:
         return _decode_opencv(jpeg, factor, gray)
     try:
-        height, width, colours, _ = _simplejpeg.decode_jpeg_header(jpeg)
-        gray = gray or colours == "Gray"
         # Its `min_factor` only limits: the ratio is the smallest that gives these sizes.
         image: Image = _simplejpeg.decode_jpeg(
             jpeg,
             "GRAY" if gray else "BGR",
             fastdct=False,
             fastupsample=True,
-            min_height=reduced(height, factor),
-            min_width=reduced(width, factor),
+            min_height=reduced(info.height, factor),
+            min_width=reduced(info.width, factor),
         )
     except ValueError as error:
         raise JpegError(f"a JPEG does not decode: {error}") from error
@@ -63,7 +64,6 @@ def decode_scaled(jpeg: bytes, factor: int, *, gray: bool = False) -> Image:
 def _decode_opencv(jpeg: bytes, factor: int, gray: bool) -> Image:
     from framewire.common.opencv import cv2
 
-    gray = gray or inspect(jpeg, DEFAULT_LIMITS.picture_pixels).channels == 1
     kind = "GRAYSCALE" if gray else "COLOR"
     flag = f"IMREAD_{kind}" if factor == 1 else f"IMREAD_REDUCED_{kind}_{factor}"
     try:

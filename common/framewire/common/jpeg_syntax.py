@@ -25,7 +25,10 @@ SOI, EOI, SOS, SOF0 = 0xD8, 0xD9, 0xDA, 0xC0
 DHT, DQT, DRI, COM, APP0, APP15 = 0xC4, 0xDB, 0xDD, 0xFE, 0xE0, 0xEF
 
 _ALLOWED = frozenset((SOF0, DHT, DQT, DRI, COM, *range(APP0, APP15 + 1)))
-_MAX_SEGMENTS = 256
+MAX_SEGMENTS = 256
+"""Before the scan, SOS included: cameras write about ten."""
+MAX_TABLES = 32
+"""Huffman tables before the scan; eight can be in use at a time (T.81 B.2.4.2)."""
 _KNOWN_BYTES = 2048  # of a head that is kept; ordinary ones have about 620
 _KNOWN_HEADS = 64
 _FILL = re.compile(rb"\xff+")  # a loop over 64 MiB of them would take ten seconds
@@ -62,7 +65,7 @@ class JpegInfo:
 def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(marker, offset of its 0xFF, end) of every segment up to and with SOS."""
     size, at = len(data), 2
-    for _ in range(_MAX_SEGMENTS):
+    for _ in range(MAX_SEGMENTS):
         fill = _FILL.match(data, at)  # the last of any fill bytes begins the marker
         at = fill.end() - 1 if fill else at
         if at + 4 > size or data[at] != 0xFF:
@@ -73,7 +76,7 @@ def segments(data: bytes) -> Iterator[tuple[int, int, int]]:
             raise JpegError("not a JPEG: a segment runs past the end")
         yield marker, at, end
         at = end
-    raise JpegError(f"refused JPEG: more than {_MAX_SEGMENTS} segments")
+    raise JpegError(f"refused JPEG: more than {MAX_SEGMENTS} segments")
 
 
 def _frame_header(data: bytes, at: int, end: int) -> tuple[int, int, list[tuple[int, int]]]:
@@ -94,7 +97,31 @@ def _frame_header(data: bytes, at: int, end: int) -> tuple[int, int, list[tuple[
         raise JpegError("refused JPEG: impossible sampling factors")
     if channels == 1:
         sampling = [(1, 1)]  # T.81 A.2.2: a scan of one component is not interleaved
+    if sum(h * v for h, v in sampling) > 10:  # T.81 B.2.3
+        raise JpegError("refused JPEG: impossible sampling factors")
     return width, height, sampling
+
+
+def _huffman_tables(data: bytes, at: int, end: int) -> int:
+    """Check the tables of a DHT segment and return their number (T.81 B.2.4.2, C.2).
+
+    Each code is one more than the last of its length, and none is all ones: tables that promise more
+    codes than there are make decoders fail late, or read astray.
+    """
+    at += 4
+    count = 0
+    while at < end and count <= MAX_TABLES:
+        lengths = data[at + 1 : at + 17]
+        codes, code = sum(lengths), 0
+        if data[at] & 0xEC or at + 17 + codes > end or codes > 256:  # class 0 or 1, number 0 to 3
+            raise JpegError("refused JPEG: a Huffman table that is cut or too large")
+        for bits, number in enumerate(lengths, 1):
+            code = 2 * code + number
+            if number and code >= 1 << bits:
+                raise JpegError("refused JPEG: a Huffman table with more codes than there are")
+        at += 17 + codes
+        count += 1
+    return count
 
 
 def inspect(data: bytes, max_pixels: int) -> JpegInfo:
@@ -134,26 +161,30 @@ def _known(head: bytes) -> JpegInfo:
 def _read(data: bytes) -> JpegInfo:
     width = height = frame = interval = 0
     sampling: list[tuple[int, int]] = []
-    tables = False
+    tables = 0
     for marker, at, end in segments(data):
         if marker == SOF0 and not frame:
             frame, (width, height, sampling) = at, _frame_header(data, at, end)
         elif marker == SOS:
             break
         elif marker == DHT:
-            tables = True
+            tables += _huffman_tables(data, at, end)
+            if tables > MAX_TABLES:
+                raise JpegError(f"refused JPEG: more than {MAX_TABLES} Huffman tables")
         elif marker == DRI:
-            interval = int.from_bytes(data[at + 4 : at + 6]) if end - at == 6 else 0
+            if end - at != 6:
+                raise JpegError("not a JPEG: its restart interval has the wrong length")
+            interval = int.from_bytes(data[at + 4 : at + 6])
         elif marker == SOF0 or marker not in _ALLOWED:
             raise JpegError(f"refused JPEG: marker FF{marker:02X}; only baseline files go")
     if not frame:
         raise JpegError("not a JPEG: no frame header before the scan")
     channels = len(sampling)
-    if data[at + 4] != channels or end - at != 8 + 2 * channels:
+    if end - at != 8 + 2 * channels or data[at + 4] != channels:
         raise JpegError("refused JPEG: its components are not in one scan")
     mcu = 8 * max(h for h, _ in sampling), 8 * max(v for _, v in sampling)
     blocks = -(-width // mcu[0]) * -(-height // mcu[1]) * sum(h * v for h, v in sampling)
-    return JpegInfo(width, height, channels, mcu, blocks, frame, at, end, interval, tables)
+    return JpegInfo(width, height, channels, mcu, blocks, frame, at, end, interval, tables > 0)
 
 
 def trimmed(data: bytes) -> bytes:

@@ -205,6 +205,7 @@ class Walk:
             return self._enter_cluster(begin, length)
         if ident == SEGMENT:
             self._segment, self._time, self._cluster_end = (self.intact, length), None, -1
+            self._jumped = begin  # what lies before it was given out
             return begin
         if length < 0 or begin + length > self.size:
             return self._broken("an element runs past the end")

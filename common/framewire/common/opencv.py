@@ -6,6 +6,7 @@ loaded before PyAV in any process, or `cv2.imshow` hangs for ever (see `containe
 
 import os
 
+from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.errors import FramewireError
 
 __all__ = ["cv2"]
@@ -13,6 +14,9 @@ __all__ = ["cv2"]
 # What OpenCV and its FFmpeg would print about a bad file, our own error says in one line.
 os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Image files are refused by what their headers say: a PNG of 3 KB can claim a gigapixel. Its own limit
+# is that, and is read once, when it is loaded.
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(DEFAULT_LIMITS.picture_pixels))
 
 try:
     import cv2

@@ -1,9 +1,12 @@
 """Command-line options that several commands share, each explained once."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
+
+from framewire.common.config import DEFAULT_LIMITS, Limits
 
 __all__ = [
     "BindSenders",
@@ -19,6 +22,8 @@ __all__ = [
     "Json",
     "Length",
     "Loop",
+    "MaxPixels",
+    "MaxTopics",
     "Metrics",
     "Quality",
     "Scale",
@@ -29,6 +34,7 @@ __all__ = [
     "Until",
     "Verbose",
     "Wait",
+    "limits_from",
 ]
 
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -125,7 +131,27 @@ BindSenders = Annotated[
     list[str] | None,
     Parameter(negative="", help="Address to bind for senders that connect; may be repeated."),
 ]
+MaxTopics = Annotated[
+    int | None,
+    Parameter(
+        validator=Number(gte=1),
+        help="Topics to take at most; those that come later are refused. Default: 1024.",
+    ),
+]
+MaxPixels = Annotated[
+    int | None,
+    Parameter(
+        validator=Number(gte=1),
+        help="Width times height of the largest picture to take. Default: 67108864 (8192x8192).",
+    ),
+]
 Topics = Annotated[
     list[str] | None,
     Parameter(negative="", help="Topic to take, with all below it; may be repeated. Default: all."),
 ]
+
+
+def limits_from(max_topics: int | None, max_pixels: int | None) -> Limits:
+    """The default limits, but for those that were given."""
+    given = {"topics": max_topics, "picture_pixels": max_pixels}
+    return replace(DEFAULT_LIMITS, **{name: each for name, each in given.items() if each})

@@ -4,6 +4,7 @@ docs/PROTOCOL.md is the specification. Any bytes give a `Request` or a `Protocol
 """
 
 from collections.abc import Collection
+from functools import cached_property
 from typing import Annotated
 
 import msgspec
@@ -20,10 +21,13 @@ MAX_REQUEST_BYTES = 64 * 1024
 MOST_TOPICS = 1024
 """Names that `topic` or `after` may hold: as many topics as a receiver keeps figures of."""
 
+_OBJECT_BYTES = 64
+"""A short string, a number or a pair, with its place in what holds it; a position in a map counts as five."""
+
 Position = tuple[Annotated[str, msgspec.Meta(max_length=64)], Uint]
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, dict=True):
     """What a receiver asks of a sender. Immutable; it is `decode_request` that checks."""
 
     version: Annotated[int, msgspec.Meta(ge=1, le=VERSION)] = VERSION
@@ -46,12 +50,20 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     id: Uint | None = None
     """Any number; the answer repeats it (`framewire.common.wire.Answer`)."""
 
-    @property
+    @cached_property
     def prefixes(self) -> tuple[bytes, ...]:
         """What part 1 of the answer may begin with; fit for `bytes.startswith`."""
         if self.topic == "":
             return (b"",)
         return tuple(wire_topic(topic) for topic in _listed(self.topic))
+
+    @cached_property
+    def weight(self) -> int:
+        """Bytes of memory that it takes, at most."""
+        positions = len(self.after) if isinstance(self.after, dict) else 1
+        names = sum(map(len, self.prefixes))
+        said = sum(map(len, self.after)) if isinstance(self.after, dict) else 0
+        return _OBJECT_BYTES * (1 + 2 * len(self.prefixes) + 5 * positions) + 2 * names + said
 
     def position(self, topic: str) -> tuple[str, int] | None:
         """Sender run and sequence that the receiver had last of `topic`; None if nothing is said."""

@@ -2,19 +2,16 @@
 
 import json
 import logging
-import select
-import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from math import isnan
-from types import FrameType
-from typing import TextIO
+from typing import Any, TextIO
 
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
+from framewire.common.printable import printable
+from framewire.common.signals import GRACE_S, Signals
 
 __all__ = [
     "EXIT_DONE",
@@ -28,6 +25,8 @@ __all__ = [
     "set_up_logging",
 ]
 
+_log = logging.getLogger("framewire")
+
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_LOST = 0, 1, 2, 3
 
 _PLAIN_INTERVAL_NS = 5 * NS
@@ -35,76 +34,65 @@ _TTY_INTERVAL_NS = NS // 5
 
 
 class Stopper(Closing):
-    """Ends a command on SIGINT, SIGTERM or after `duration` seconds, by calling `on_stop`.
+    """Ends a command when the program is asked to end or after `duration` seconds, by `on_stop`.
 
-    The calls are made in a thread of their own: a signal handler must not take locks. A second
-    signal ends the process at once. Use it in the main thread.
+    The calls are made in a thread of their own: a signal handler must not take locks. What the
+    program does besides is told in `framewire.common.signals`: the command has `grace` seconds to
+    end, and a second signal ends the process at once. Use it in the main thread.
     """
 
-    def __init__(self, *on_stop: Callable[[], None], duration: float | None = None) -> None:
-        self._signalled = False
-        self._ending = threading.Event()
+    def __init__(
+        self,
+        *on_stop: Callable[[], None],
+        duration: float | None = None,
+        grace: float = GRACE_S,
+    ) -> None:
+        self._asked, self._ending = threading.Event(), threading.Event()
+        self._open = True
         self._on_stop = on_stop
-        self._reader, self._writer = socket.socketpair()
-        self._writer.setblocking(False)
         self._duration = duration
-        self._before = {number: signal.getsignal(number) for number in _SIGNALS}
-        for number in _SIGNALS:
-            signal.signal(number, self._noted)
-        self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
+        self._own = Signals(works=True) if Signals.current is None else None
+        signals = self._own or Signals.current
+        assert signals is not None
+        self._signals = signals
         self._thread = threading.Thread(target=self._watch, name="framewire-stopper", daemon=True)
         self._thread.start()
+        self._signals.enter(self._asked.set, grace)
 
     @property
     def requested(self) -> bool:
         """Whether the command was asked to end."""
-        return self._signalled or self._ending.is_set()
+        return self._signals.asked or self._ending.is_set()
+
+    @property
+    def signalled(self) -> bool:
+        """Whether it was by a signal, and not because the time is over."""
+        return self._signals.asked
 
     def wait(self, seconds: float) -> bool:
         """Until it is asked to end, or for so many seconds; whether it is asked."""
-        return self._ending.wait(seconds) or self._signalled
-
-    def _noted(self, number: int, frame: FrameType | None) -> None:
-        """The first signal is handled by the thread, which reads it off the wake-up socket."""
-        self._signalled = True  # setting an event would take a lock
-        for each in _SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        return self._ending.wait(seconds) or self._signals.asked
 
     def _watch(self) -> None:
-        if not self._asked():
+        self._asked.wait(self._duration)
+        if not self._open:
             return
         self._ending.set()
         for call in self._on_stop:
-            call()
-
-    def _asked(self) -> bool:
-        """Wait for one of our signals or the end of the time; False if `close` came first."""
-        end_ns = None if self._duration is None else monotonic_ns() + round(self._duration * NS)
-        while True:
-            left_s = None if end_ns is None else max(0.0, (end_ns - monotonic_ns()) / NS)
-            if not select.select([self._reader], [], [], left_s)[0]:
-                return True
-            number = self._reader.recv(1)[0]  # every signal that Python handles arrives here
-            if number == _CLOSING:
-                return False
-            if number in _SIGNALS:
-                return True
+            try:
+                call()
+            except Exception:  # noqa: BLE001 - the top of this thread; what else is to end still does
+                _log.exception("not everything could be ended")
 
     def close(self) -> None:
-        if self._writer.fileno() < 0:
+        if not self._open:
             return
-        signal.set_wakeup_fd(self._wakeup_before)
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        with suppress(BlockingIOError):
-            self._writer.send(bytes((_CLOSING,)))
+        self._open = False
+        self._signals.exit(self._asked.set)
+        self._asked.set()
         self._thread.join()
-        self._reader.close()
-        self._writer.close()
-
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_CLOSING = 255  # no signal has this number
+        if self._own is not None:
+            self._own.close()
 
 
 class LiveLine(Closing):
@@ -123,7 +111,8 @@ class LiveLine(Closing):
         if self._quiet or now_ns < self._due_ns:
             return
         self._due_ns = now_ns + (_TTY_INTERVAL_NS if self._tty else _PLAIN_INTERVAL_NS)
-        print(f"\r\x1b[2K{text()}" if self._tty else text(), end="", file=self._out)
+        line = printable(text())
+        print(f"\r\x1b[2K{line}" if self._tty else line, end="", file=self._out)
         print(end="" if self._tty else "\n", file=self._out, flush=True)
         self._open = self._tty
 
@@ -136,7 +125,8 @@ class LiveLine(Closing):
 def print_json(**fields: object) -> None:
     """One JSON object on a line of its own, on stdout; nan becomes null."""
     plain = {k: None if isinstance(v, float) and isnan(v) else v for k, v in fields.items()}
-    print(json.dumps(plain, default=str), flush=True)
+    sys.stdout.write(json.dumps(plain, default=str) + "\n")  # in one piece
+    sys.stdout.flush()
 
 
 def megabits(bits_per_s: float) -> str:
@@ -144,10 +134,18 @@ def megabits(bits_per_s: float) -> str:
     return f"{bits_per_s / 1e6:.1f} Mbit/s"
 
 
+class _Lines(logging.Formatter):
+    """A line for each record, whatever its message quotes."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(map(printable, super().formatException(ei).split("\n")))
+
+
 def set_up_logging(*, verbose: bool) -> None:
     """Log lines on stderr; warnings and worse, or everything with `verbose`."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.WARNING,
-        format="framewire: %(message)s",
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("framewire: %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.WARNING)

@@ -14,6 +14,7 @@ from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.errors import MetadataError, ProtocolError, TopicError, VersionError
 from framewire.common.frame import VERSION, Header, Packet, Status, Uint
 from framewire.common.jpeg_syntax import inspect
+from framewire.common.printable import printable
 from framewire.common.topic import MAX_TOPIC_BYTES, check_topic, wire_topic
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Parts",
     "check_metadata",
     "check_payload",
+    "check_picture",
     "checksum",
     "decode",
     "decode_answer",
@@ -238,7 +240,7 @@ def read_map(
                 f"the {peer} speaks protocol version {version}, this framewire knows {VERSION}: "
                 f"update {older}"
             ) from None
-        reason = " ".join(str(error).split())[:200]  # it may quote what the peer wrote
+        reason = printable(str(error), 200)  # it may quote what the peer wrote
         raise ProtocolError(f"a {what} that cannot be read: {reason}") from None
 
 
@@ -260,15 +262,40 @@ def _check_received_metadata(metadata: dict[str, Any], data: bytes, limits: Limi
 
 
 def check_payload(header: Header, payload: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
-    """Raise `ProtocolError` unless `payload` is the picture that `header` describes."""
+    """Raise `ProtocolError` unless `payload` is the picture that `header` describes, bit for bit."""
+    shape, info = _looked_at(header, payload, limits)
+    if zlib.crc32(payload) != header.crc32:
+        raise ProtocolError("a payload was damaged on its way: its CRC-32 differs")
+    _agree(shape, info)
+
+
+def check_picture(header: Header, payload: bytes, limits: Limits = DEFAULT_LIMITS) -> None:
+    """As `check_payload`, but for the CRC-32: a few microseconds, whatever the size.
+
+    For who passes on what was recorded: a bit may have flipped, but it is no bomb.
+    """
+    if len(payload) > limits.payload_bytes:
+        raise ProtocolError(f"a payload of {len(payload)} bytes is above {limits.payload_bytes}")
+    _agree(*_looked_at(header, payload, limits))
+
+
+Shape = tuple[int, int, int]
+"""Width, height, channels."""
+
+
+def _looked_at(header: Header, payload: bytes, limits: Limits) -> tuple[Shape, Shape]:
+    """What the header says, and what the payload says."""
     if header.width * header.height > limits.picture_pixels:
         raise ProtocolError(f"a picture of {header.width}x{header.height} is above the limit")
     shape = (header.width, header.height, header.channels)
     if header.codec == "jpeg":
         info = inspect(payload, limits.picture_pixels)
-    elif len(payload) != header.width * header.height * header.channels:
+        return shape, (info.width, info.height, info.channels)
+    if len(payload) != header.width * header.height * header.channels:
         raise ProtocolError(f"{len(payload)} raw bytes are not a picture of {shape}")
-    if zlib.crc32(payload) != header.crc32:
-        raise ProtocolError("a payload was damaged on its way: its CRC-32 differs")
-    if header.codec == "jpeg" and shape != (info.width, info.height, info.channels):
+    return shape, shape
+
+
+def _agree(shape: Shape, info: Shape) -> None:
+    if shape != info:
         raise ProtocolError(f"header and picture disagree: {shape} and {info}")

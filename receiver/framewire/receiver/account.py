@@ -121,8 +121,6 @@ class TopicAccount:
     reason: str = ""
     heard_ns: int = 0
     quality: int = 0
-    newest: tuple[str, int] = ("", -1)
-    """Run and number of the newest frame."""
     partial: bool = False
     """Whether what is missing was not meant for this receiver."""
     rate: Rate = field(default_factory=Rate)
@@ -136,11 +134,11 @@ class TopicAccount:
         """
         header, size = packet.header, len(packet.payload)
         self.heard_ns = now_ns
-        missing = self.gaps.frame(header.sender, header.sequence, replay=header.replay)
+        missing = self.gaps.frame(
+            header.sender, header.sequence, captured_ns=header.captured_ns, replay=header.replay
+        )
         if missing is None:
             return None
-        if header.sender != self.newest[0] or header.sequence > self.newest[1]:
-            self.newest = header.sender, header.sequence
         self.partial = partial
         self.received += 1
         self.received_bytes += size
@@ -150,9 +148,10 @@ class TopicAccount:
             self.state, self.reason = "live", ""
         return missing
 
-    def is_late(self, packet: Packet) -> bool:
-        """Whether a newer frame of its run came before it."""
-        return (packet.header.sender, packet.sequence) != self.newest
+    @property
+    def is_late(self) -> bool:
+        """Whether a newer frame of its run came before the one that was taken last."""
+        return self.gaps.late
 
     def hear(
         self, status: Status, now_ns: int, *, partial: bool = False, marks: bool = True

@@ -20,12 +20,15 @@ from framewire.common.options import (
     Insecure,
     Json,
     Length,
+    MaxPixels,
+    MaxTopics,
     Metrics,
     Quality,
     Scale,
     Switch,
     Topics,
     Verbose,
+    limits_from,
 )
 from framewire.common.terminal import (
     EXIT_DONE,
@@ -44,6 +47,8 @@ __all__ = ["record", "snapshot", "stats", "view"]
 
 _ONCE_S = 2.0
 _POST_S = 10.0
+_RECORDER_S = 32.0
+"""How long a disk may take at the end that is slow, and answers: see `Recorder`."""
 
 
 def view(
@@ -56,6 +61,8 @@ def view(
     credits: Credits = None,
     count: Count = None,
     duration: Duration = None,
+    max_topics: MaxTopics = None,
+    max_pixels: MaxPixels = None,
     metrics: Metrics = None,
     insecure: Insecure = False,
     json: Json = False,
@@ -75,7 +82,8 @@ def view(
     set_up_logging(verbose=verbose)
     with ExitStack() as stack:
         asked = {"quality": quality, "scale": scale, "credits": credits}
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
+        limits = limits_from(max_topics, max_pixels)
+        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, limits=limits, **asked)
         figures = ReceiverFigures()
         told = stack.enter_context(
             monitored(
@@ -108,6 +116,8 @@ def record(
     post: Length = None,
     trigger: Annotated[list[str] | None, Parameter(negative="")] = None,
     credits: Credits = None,
+    max_topics: MaxTopics = None,
+    max_pixels: MaxPixels = None,
     metrics: Metrics = None,
     insecure: Insecure = False,
     json: Json = False,
@@ -160,9 +170,10 @@ def record(
         post_s=_seconds(post) or _POST_S,
     )
     with ExitStack() as stack:
-        receiver = _open(
-            stack, endpoints, bind, topic, insecure=insecure, keep="all", credits=credits
-        )
+        stack.enter_context(Stopper(grace=_RECORDER_S))
+        limits = limits_from(max_topics, max_pixels)
+        asked = {"keep": "all", "credits": credits, "limits": limits}
+        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
         triggers = None
         if around_events:
             triggers = stack.enter_context(Triggers(trigger or (), insecure=insecure))
@@ -251,6 +262,8 @@ def stats(
     topic: Topics = None,
     once: Switch = False,
     duration: Duration = None,
+    max_topics: MaxTopics = None,
+    max_pixels: MaxPixels = None,
     insecure: Insecure = False,
     json: Json = False,
 ) -> int:
@@ -264,10 +277,13 @@ def stats(
     """
     set_up_logging(verbose=False)
     with ExitStack() as stack:
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure)
+        limits = limits_from(max_topics, max_pixels)
+        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, limits=limits)
         if once:
-            listen(receiver, duration=duration or _ONCE_S)
+            stopped = listen(receiver, duration=duration or _ONCE_S)
             if not receiver.stats.topics:
+                if stopped:
+                    return EXIT_DONE
                 raise ReceiveTimeout(f"nothing was heard from {', '.join(receiver.endpoints)}")
             print_figures(receiver.stats, json)
         else:

@@ -22,9 +22,10 @@ def decode(packet: Packet, *, scale: float = 1, gray: bool = False) -> Frame:
     if header.codec == "raw":
         image = _unpack(header, packet.payload, factor, gray)
     elif factor == 1 and not gray:
-        image = decode_jpeg(packet.payload)
+        image = decode_jpeg(packet.payload, max_pixels=header.width * header.height)
     else:
-        image = decode_scaled(packet.payload, factor, gray=gray)
+        pixels = header.width * header.height  # the receiver's own limit may be above the default
+        image = decode_scaled(packet.payload, factor, gray=gray, max_pixels=pixels)
     return Frame(image, header, packet.received_ns)
 
 

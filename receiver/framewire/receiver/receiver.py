@@ -73,6 +73,8 @@ class Receiver(Closing):
     than whole. With `gray` they are decoded gray, as (H, W), wherever they come from. A frame's
     header still tells the size and channels of the picture that was sent. Packets are not touched.
 
+    `limits` is what is taken from senders: docs/guide/limits.md. What is above is counted as malformed.
+
     `timeout` is how many seconds reading waits for a frame (None: for ever) before it raises
     `ReceiveTimeout`. An address that other machines can reach is not bound unless `insecure`.
     Raises `UsageError` for arguments, `TransportError` if an address cannot be bound.
@@ -133,6 +135,7 @@ class Receiver(Closing):
         want = Want(
             everything=not self._newest,
             max_message_bytes=max(limits.payload_bytes, limits.header_bytes),
+            most_peers=limits.connections,
             quality=quality,
             scale=scale if asks_scale else None,
             credits=credits,
@@ -440,8 +443,13 @@ class Receiver(Closing):
     def _keep(self, packet: Packet, topic: TopicAccount, link: Link) -> None:
         header = packet.header
         key = (header.topic, header.sender, header.sequence) if link.is_work else header.topic
-        late = self._newest and not link.is_work and topic.is_late(packet)
-        if late or self._packets.put(packet, key=key) is not None:
+        late = self._newest and not link.is_work and topic.is_late
+        crowded = self._newest and self._packets.weight + packet.weight > _QUEUE_BYTES
+        if (
+            late
+            or (crowded and self._packets.weight)
+            or self._packets.put(packet, key=key) is not None
+        ):
             with self._lock:
                 topic.skipped += 1
 
@@ -474,7 +482,7 @@ def _received(packet: Packet) -> Packet:
 def _weight(message: Packet | Status) -> int:
     """Bytes that it takes, roughly."""
     if isinstance(message, Packet):
-        return len(message.payload)
+        return message.weight
     return _STATUS_BYTES + len(message.reason)
 
 

@@ -20,6 +20,7 @@ def table(stats: "ReceiverStats") -> "Table":
     """A row for each topic, in the order of their names."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     passed = ("passed by",) if stats.passed_by else ()
     columns = ("topic", "fps", "Mbit/s", "age p50", "p95", "received", "lost", *passed, "restarts")
@@ -30,7 +31,7 @@ def table(stats: "ReceiverStats") -> "Table":
     for name, topic in sorted(stats.topics.items()):
         p50, p95 = topic.age_ms
         made.add_row(
-            name,
+            Text(name),
             f"{topic.fps:.1f}",
             megabits(topic.bits_per_s).removesuffix(" Mbit/s"),
             _milliseconds(p50),
@@ -39,7 +40,7 @@ def table(stats: "ReceiverStats") -> "Table":
             str(topic.lost),
             *([str(topic.passed_by)] if passed else []),
             str(topic.restarts),
-            trouble(topic) or topic.state,
+            Text(trouble(topic) or topic.state),  # a plain str would be read for markup
         )
     return made
 
@@ -48,11 +49,12 @@ def _milliseconds(age_ms: float) -> str:
     return "" if isnan(age_ms) else f"{age_ms:.1f} ms"
 
 
-def listen(receiver: "Receiver", *, duration: float) -> None:
-    """Take frames for so many seconds, or until a signal comes."""
+def listen(receiver: "Receiver", *, duration: float) -> bool:
+    """Take frames for so many seconds, or until a signal comes; whether one came."""
     with Stopper(duration=duration) as stop:
         for _ in arrivals(receiver, stop):
             pass
+        return stop.signalled
 
 
 def print_figures(stats: "ReceiverStats", json: bool) -> None:

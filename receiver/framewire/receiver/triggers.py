@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TextIO
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from framewire.common.closing import Closing
 from framewire.common.errors import EndpointError, UsageError
@@ -27,7 +27,7 @@ _CLIENT_S = 2.0
 
 def http_address(trigger: str, *, insecure: bool) -> Address:
     """The address of ``http://127.0.0.1:8090``; `EndpointError` if other machines can reach it."""
-    parts = urlsplit(trigger)
+    parts = _split(trigger)
     if parts.scheme != "http" or parts.path not in ("", "/", "/trigger"):
         raise UsageError(
             f"bad trigger {trigger!r}: use stdin, or http://127.0.0.1:PORT (POST /trigger)"
@@ -39,6 +39,14 @@ def http_address(trigger: str, *, insecure: bool) -> Address:
             "use 127.0.0.1, or allow it with --insecure"
         )
     return address
+
+
+def _split(url: str) -> SplitResult:
+    """An address in its parts; of one that cannot be taken apart, none."""
+    try:
+        return urlsplit(url)
+    except ValueError:  # brackets that do not match
+        return SplitResult("", "", "", "", "")
 
 
 class Triggers(Closing):
@@ -138,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         if self.headers.get("Origin") is not None:
             self._answer(403, "not from a page in a browser")
-        elif urlsplit(self.path).path != "/trigger":
+        elif _split(self.path).path != "/trigger":
             self._answer(404, "POST /trigger records an event")
         else:
             self.server.trigger()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.errors import Closed, JpegError, ReceiveTimeout
+from framewire.common.printable import printable
 from framewire.common.stats import Throttle
 from framewire.common.terminal import LiveLine, Stopper, megabits, print_json
 
@@ -24,6 +25,13 @@ __all__ = [
     "trouble",
     "watch",
 ]
+
+_REASON_LENGTH = 120
+"""Characters of what a sender says that fit behind a line."""
+_NAME_LENGTH = 200
+"""Characters of a topic in a file's name: with what stands behind it, systems take 255 bytes."""
+_PROBLEMS = 5
+"""Topics with trouble that a line names."""
 
 Take = Callable[["Packet"], None]
 
@@ -89,7 +97,7 @@ def show(
     ):
         for packet in arrivals(receiver, stop, count=count, timeout=0.05):
             frame = None
-            if packet is not None:
+            if packet is not None and window.takes(packet.topic):
                 header = packet.header
                 enough = window.scale(packet.topic, header.width, header.height)
                 with suppress(JpegError):  # what does not decode leaves the picture as it is
@@ -111,7 +119,7 @@ def _save(on_screen: "dict[str, Packet]", topics: list[str], json: bool) -> None
 
     for name in topics:
         packet = on_screen[name]
-        path = Path(f"{name.replace('/', '-')}-{packet.sequence}.jpg")
+        path = Path(f"{name.replace('/', '-')[:_NAME_LENGTH]}-{packet.sequence}.jpg")
         write_jpeg(path, packet)
         if json:
             print_json(event="snapshot", out=str(path), topic=name, sequence=packet.sequence)
@@ -158,7 +166,8 @@ def trouble(topic: "TopicReceived") -> str:
     if topic.stale:
         return f"no signal for {topic.silent_s:.0f} s"
     if topic.state != "live":
-        return f"{topic.state.replace('-', ' ')}{': ' if topic.reason else ''}{topic.reason}"
+        reason = printable(topic.reason, _REASON_LENGTH)
+        return f"{topic.state.replace('-', ' ')}{': ' if reason else ''}{reason}"
     return ""
 
 
@@ -183,7 +192,8 @@ def describe(stats: "ReceiverStats") -> str:
 def problems(stats: "ReceiverStats") -> str:
     """What is wrong with which topic, to be put behind a line; nothing if all is well."""
     found = [f"; {name}: {what}" for name, t in stats.topics.items() if (what := trouble(t))]
-    return "".join(found)
+    more = f"; and {len(found) - _PROBLEMS} more" if len(found) > _PROBLEMS else ""
+    return "".join(found[:_PROBLEMS]) + more
 
 
 def _plain(topic: "TopicReceived") -> dict[str, object]:

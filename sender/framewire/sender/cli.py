@@ -89,6 +89,7 @@ def send(
     speed: Speed = 1.0,
     start: Start = 0.0,
     count: Count = None,
+    allow_still: Switch = False,
     metadata: Annotated[list[str] | None, Parameter(negative="")] = None,
     wait: Wait = 0,
     history: History = None,
@@ -115,6 +116,9 @@ def send(
         WIDTHxHEIGHT to scale to; asked of a camera first.
     gray
         Send gray pictures.
+    allow_still
+        The picture of this camera or stream may stay the same (a screen, a drawing): else it counts
+        as broken then, and is opened again.
     metadata
         KEY=VALUE to put into every frame's metadata; may be repeated.
     """
@@ -127,7 +131,15 @@ def send(
     extra = parse_metadata(metadata or [])
     with ExitStack() as stack:
         opened = stack.enter_context(
-            open_source(source, loop=loop, speed=speed, start=start, fps=fps, size=scaled)
+            open_source(
+                source,
+                loop=loop,
+                speed=speed,
+                start=start,
+                fps=fps,
+                size=scaled,
+                allow_still=allow_still,
+            )
         )
         sender = stack.enter_context(
             Sender(
@@ -324,11 +336,8 @@ class _Run:
         self._pump(self._source.packets(), count, give)
 
     def _pump(self, items: Iterator[Any], count: int | None, give: Any) -> None:
-        from framewire.sender.sources.live import LiveSource
-
-        if isinstance(self._source, LiveSource):
-            self._source.on_state = self._sender.announce
         self._sender.announce("live", topic=self._topic)  # receivers hear of it while it waits
+        self._source.on_state = self._sender.announce
         # The terminal first: a second Ctrl-C ends the process at once. And a frame may wait for
         # workers that never come: closing the sender ends that, too.
         with (

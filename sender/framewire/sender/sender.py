@@ -16,7 +16,7 @@ from framewire.common import wire
 from framewire.common.arrays import new_image
 from framewire.common.clock import NS, monotonic_ns, wall_ns
 from framewire.common.closing import Closing
-from framewire.common.config import DEFAULT_ENDPOINT
+from framewire.common.config import DEFAULT_ENDPOINT, DEFAULT_LIMITS, Limits
 from framewire.common.endpoint import check_exposure, parse_endpoints
 from framewire.common.errors import Closed, FramewireError, UsageError
 from framewire.common.frame import Frame, Header, Image, Packet, State, Status
@@ -74,7 +74,8 @@ class Sender(Closing):
     or ``newest`` (a camera: the waiting frame is replaced and counted as dropped). With `repeat`
     who subscribes gets the last frame of a topic at once (and so do the others, who drop it).
     `queue` is how many frames may wait for each receiver of pub-sub: as many as there are topics,
-    because they may come at the same time; not more, because what waits grows old.
+    because they may come at the same time; not more, because what waits grows old. `limits` is what
+    is taken from those who subscribe and ask.
 
     An address that other machines can reach is refused unless `insecure` says that anybody may
     connect. Raises `UsageError` for arguments and `TransportError` if an address cannot be used.
@@ -97,6 +98,7 @@ class Sender(Closing):
         history: int = 0,
         repeat: bool = False,
         insecure: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._topic = None if topic is None else check_topic(topic)
         self._encoder = Encoder(quality, size, gray)
@@ -135,6 +137,7 @@ class Sender(Closing):
             queue=queue,
             history=history,
             repeat=repeat,
+            limits=limits,
         )
         try:
             self._outlets = open_outlets(to_bind, to_connect, desk)

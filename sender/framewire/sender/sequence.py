@@ -1,6 +1,9 @@
 """Frame numbers of one topic. Pure."""
 
-__all__ = ["Sequence"]
+__all__ = ["LARGEST", "Sequence"]
+
+LARGEST = 2**63 - 1
+"""What a number on the wire can be (`framewire.common.frame.Uint`)."""
 
 
 class Sequence:
@@ -33,4 +36,4 @@ class Sequence:
 
     def follow(self, number: int) -> None:
         """Take the number of a packet that is passed on as it is."""
-        self.next = number + 1
+        self.next = min(number + 1, LARGEST)  # statuses tell it

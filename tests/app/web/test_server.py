@@ -3,6 +3,7 @@
 import re
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -26,6 +27,7 @@ from app.web.viewing import (
     ask,
     ask_raw,
     closing_code,
+    connect_raw,
     connection,
     deaf,
     noise,
@@ -40,6 +42,7 @@ from app.web.viewing import (
 )
 from framewire.app.web import hub as hub_module
 from framewire.app.web import server
+from framewire.app.web.limits import LIMITS
 from framewire.common import __version__
 from framewire.common.clock import NS, wall_ns
 from framewire.common.testchart import read_number
@@ -319,6 +322,7 @@ def test_who_answers_no_ping_and_reads_nothing_makes_no_noise(
         while not 0 < viewer.most_waiting_bytes < 30_000:
             camera.show(number := number + 1)
             client.sendall(ACK)
+            time.sleep(0.003)  # faster would be a flood
             assert number < 10_000
         viewer.lose_patience()
         client.sendall(ACK)
@@ -774,3 +778,26 @@ def test_requests_one_after_another_on_one_connection(camera: Camera, viewer: Vi
     ]
     answers = ask_raw(viewer, "".join(request.format(*each) for each in asked).encode())
     assert re.findall(rb"HTTP/1\.1 (\d+)", answers) == [b"200", b"200", b"404"]
+
+
+def test_who_asks_for_thousands_of_names_has_few_of_them_taken(
+    camera: Camera, viewer: Viewer
+) -> None:
+    with closing(connection(viewer.port)) as client:
+        for number in range(3 * LIMITS.glances):
+            client.request("GET", f"/api/streams?topic=name{number}")
+            assert client.getresponse().read()
+    until(lambda: len(camera.demand) >= LIMITS.glances)
+    assert len(camera.demand) <= LIMITS.glances + 1
+    ask(viewer, "/api/streams")
+    until(lambda: b"" in camera.demand, "all is taken all the same")
+    until(lambda: camera.demand == NOTHING, "it is let go")
+
+
+def test_who_goes_is_not_worked_for(viewer: Viewer) -> None:
+    """More than may be connected, at once: each would hold a place for two seconds."""
+    for _ in range(LIMITS.connections + 50):
+        with connect_raw(viewer) as client:
+            client.sendall(f"GET /snapshot/{TOPIC} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert ask(viewer, "/").status == 200
+    until(lambda: viewer.viewers == 0)

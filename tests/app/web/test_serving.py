@@ -35,9 +35,10 @@ from app.web.viewing import (
     until,
     watch,
 )
-from framewire.app.web import serving
 from framewire.app.web.access import Access
-from framewire.app.web.serving import Server, listen_for_viewers
+from framewire.app.web.entrance import listen_for_viewers
+from framewire.app.web.limits import LIMITS, Limits
+from framewire.app.web.serving import Server
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address
 
@@ -51,7 +52,7 @@ def test_connections_hold_little_in_the_kernel() -> None:
             connected, _ = listener.accept()
         with connected:
             size = connected.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-            assert size <= 2 * serving.SEND_BUFFER_BYTES
+            assert size <= 2 * LIMITS.send_buffer_bytes
 
 
 # -- TLS ------------------------------------------------------------------------------------------
@@ -232,10 +233,8 @@ def test_a_handshake_that_is_none(viewer: Viewer) -> None:
     assert viewer.viewers == 0
 
 
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Heads of requests are waited for shortly, and connections looked through."""
-    monkeypatch.setattr(serving, "_HEAD_S", 0.5)
+HASTY = Limits(head_s=0.5)
+"""Heads of requests are waited for shortly, and connections looked through."""
 
 
 @pytest.mark.parametrize(
@@ -249,18 +248,16 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["silence", "a letter", "half a head", "half a body", "a second head"],
 )
-def test_who_does_not_come_to_the_point_is_not_waited_for(
-    begin: bytes, hasty: None, serve: Serve
-) -> None:
-    viewer = serve()
+def test_who_does_not_come_to_the_point_is_not_waited_for(begin: bytes, serve: Serve) -> None:
+    viewer = serve(limits=HASTY)
     with silent(viewer, begin) as client:
         while client.recv(4096):
             pass
     until(lambda: viewer.connections == 0)
 
 
-def test_who_sends_a_head_letter_by_letter_is_not_waited_for(hasty: None, serve: Serve) -> None:
-    viewer = serve()
+def test_who_sends_a_head_letter_by_letter_is_not_waited_for(serve: Serve) -> None:
+    viewer = serve(limits=HASTY)
     end = time.monotonic() + DEADLINE_S
     with silent(viewer, b"GET / HTTP/1.1\r\nX-Slow: ") as client, suppress(ConnectionError):
         while time.monotonic() < end:
@@ -269,9 +266,9 @@ def test_who_sends_a_head_letter_by_letter_is_not_waited_for(hasty: None, serve:
     assert time.monotonic() < end, "it was waited for"
 
 
-def test_who_looks_may_look_as_long_as_they_like(hasty: None, camera: Camera, serve: Serve) -> None:
+def test_who_looks_may_look_as_long_as_they_like(camera: Camera, serve: Serve) -> None:
     """Also while nothing comes."""
-    viewer = serve()
+    viewer = serve(limits=HASTY)
     with watch(viewer) as client, MotionJpeg(viewer) as stream:
         until(lambda: viewer.viewers == 2)
         time.sleep(2)  # several times what others have
@@ -280,8 +277,8 @@ def test_who_looks_may_look_as_long_as_they_like(hasty: None, camera: Camera, se
             stream.part()
 
 
-def test_who_asks_again_and_again_keeps_the_connection(hasty: None, serve: Serve) -> None:
-    viewer = serve()
+def test_who_asks_again_and_again_keeps_the_connection(serve: Serve) -> None:
+    viewer = serve(limits=HASTY)
     with closing(connection(viewer.port)) as client:
         client.connect()
         kept = client.sock
@@ -292,23 +289,17 @@ def test_who_asks_again_and_again_keeps_the_connection(hasty: None, serve: Serve
         assert client.sock is kept
 
 
-def test_who_stops_reading_for_good_is_let_go(
-    camera: Camera, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_stops_reading_for_good_is_let_go(camera: Camera, serve: Serve) -> None:
     if not hasattr(socket, "TCP_USER_TIMEOUT"):
         pytest.skip("no TCP_USER_TIMEOUT here")
-    monkeypatch.setattr(serving, "_DEAD_MS", 1000)
-    viewer = serve()
+    viewer = serve(limits=Limits(dead_s=1))
     with stalled(viewer), camera.streaming(draw=noise):
         until(lambda: viewer.viewers == 1)
         until(lambda: viewer.viewers == 0, "let go")
 
 
-def test_there_is_room_for_so_many(
-    camera: Camera, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(serving, "_MOST_AT_ONCE", 4)
-    viewer = serve()
+def test_there_is_room_for_so_many(camera: Camera, serve: Serve) -> None:
+    viewer = serve(limits=Limits(connections=4))
     with camera.streaming(), ExitStack() as stack:
         for _ in range(3):
             see(stack.enter_context(watch(viewer)))
@@ -320,11 +311,8 @@ def test_there_is_room_for_so_many(
     assert ask(viewer, "/").status == 200
 
 
-def test_who_asks_takes_the_place_of_who_is_silent(
-    camera: Camera, serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(serving, "_MOST_AT_ONCE", 4)
-    viewer = serve()
+def test_who_asks_takes_the_place_of_who_is_silent(camera: Camera, serve: Serve) -> None:
+    viewer = serve(limits=Limits(connections=4))
     with ExitStack() as stack, camera.streaming():
         looking = stack.enter_context(watch(viewer))
         others = []

@@ -21,9 +21,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from framewire.app.web.access import Access
+from framewire.app.web.entrance import listen_for_viewers
 from framewire.app.web.hub import Hub
+from framewire.app.web.limits import LIMITS, Limits
 from framewire.app.web.running import Running
-from framewire.app.web.serving import listen_for_viewers
 from framewire.common import jpeg
 from framewire.common.closing import Closing
 from framewire.common.frame import Image, Packet
@@ -161,15 +162,23 @@ class Viewer(Closing):
         cert: Path | None = None,
         key: Path | None = None,
         recordings: Path | None = None,
+        limits: Limits = LIMITS,
     ) -> None:
         with ExitStack() as stack:
-            listener = stack.enter_context(listen_for_viewers(Address("127.0.0.1", 0)))
+            listener = stack.enter_context(listen_for_viewers(Address("127.0.0.1", 0), limits))
             self.port: int = listener.getsockname()[1]
             self.host = f"127.0.0.1:{self.port}"
             receiver = stack.enter_context(Receiver(*senders, topics=None, keep="newest"))
             access = access or Access()
             self._running = Running(
-                receiver, listener, access, cert=cert, key=key, warm=warm, recordings=recordings
+                receiver,
+                listener,
+                access,
+                cert=cert,
+                key=key,
+                warm=warm,
+                recordings=recordings,
+                limits=limits,
             )
             self._stack = stack.pop_all()
 
@@ -286,6 +295,11 @@ def ask_raw(viewer: Served, request: bytes) -> bytes:
         while chunk := client.recv(65536):
             answer += chunk
         return answer
+
+
+def connect_raw(viewer: Served) -> socket.socket:
+    """A connection, for bytes that no client would send."""
+    return socket.create_connection(("127.0.0.1", viewer.port), DEADLINE_S)
 
 
 class MotionJpeg(Closing):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,8 +143,17 @@ def test_a_sender_that_was_silent_for_half_a_minute_is_forgotten_until_it_greets
         assert _next(bound, desk).request.resume
 
 
-def test_strangers_do_not_pile_up(bound: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST_PEERS", 2)
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> Iterator[Driven]:
+    """As `bound`, for two senders."""
+    want = replace(WANT, most_peers=2)
+    with closing(Driven("req-rep+tcp://127.0.0.1:*", want, bind=True)) as driven:
+        monkeypatch.setattr(module, "monotonic_ns", driven.now_ns)
+        yield driven
+
+
+def test_strangers_do_not_pile_up(crowded: Driven) -> None:
+    bound = crowded
     (url,) = bound.link.endpoints
     with Desk(connect=url) as one, Desk(connect=url) as two, Desk(connect=url) as three:
         for desk in (one, two):

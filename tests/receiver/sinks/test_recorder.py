@@ -348,7 +348,7 @@ def test_a_failure_at_the_end_is_told(tmp_path: Path, disk: type[Disk]) -> None:
 def test_a_slow_disk_makes_write_wait_and_loses_nothing(
     tmp_path: Path, disk: type[Disk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_QUEUE_BYTES", 3 * len(picture(0)))
+    monkeypatch.setattr(module, "_QUEUE_BYTES", 3 * packet(0, payload=picture(0)).weight)
     monkeypatch.setattr(module, "_STALLED_NS", DEADLINE_S * NS)
     recorder = Recorder(tmp_path / "a.mkv")
     sent = [packet(number, payload=picture(0)) for number in range(20)]
@@ -377,7 +377,7 @@ def test_a_stalled_disk_holds_nobody_up_and_what_has_no_room_is_counted(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(module, "_QUEUE_BYTES", 3 * len(picture(0)))
+    monkeypatch.setattr(module, "_QUEUE_BYTES", 3 * packet(0, payload=picture(0)).weight)
     recorder = Recorder(tmp_path / "a.mkv")
     for number in range(20):
         recorder.write(packet(number, payload=picture(0)))
@@ -573,7 +573,7 @@ def test_an_event_goes_on_with_each_trigger(tmp_path: Path) -> None:
 def test_what_has_no_room_before_an_event_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "_RING_BYTES", 3 * len(picture(0)))
+    monkeypatch.setattr(module, "_RING_BYTES", 3 * packet(0, payload=picture(0)).weight)
     recorder = Recorder(tmp_path, pre=60, post=0)
     for number in range(5):
         recorder.write(packet(number, payload=picture(0)))

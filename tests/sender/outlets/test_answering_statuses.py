@@ -8,6 +8,7 @@ import pytest
 import zmq
 
 from framewire.common import wire
+from framewire.common.config import Limits
 from framewire.common.frame import Packet, Status
 from framewire.common.request import Request, encode_request
 from framewire.sender import Sender
@@ -23,6 +24,12 @@ ADDRESS = "req-rep+tcp://127.0.0.1:*"
 @pytest.fixture
 def out() -> Iterator[Sender]:
     with Sender(ADDRESS, topic="cam", quality=80) as sender:
+        yield sender
+
+
+@pytest.fixture
+def limited() -> Iterator[Sender]:
+    with Sender(ADDRESS, topic="cam", limits=Limits(connections=2)) as sender:
         yield sender
 
 
@@ -117,10 +124,8 @@ def test_who_asked_in_the_last_seconds_counts_as_a_receiver(
         assert out.demand == {b""}
 
 
-def test_clients_are_bounded(
-    out: Sender, asker: "MakeAsker", chart: "Chart", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("framewire.sender.outlets.answering._MOST_CLIENTS", 2)
+def test_clients_are_bounded(asker: "MakeAsker", chart: "Chart", limited: Sender) -> None:
+    out = limited
     out.send(chart(0))
     clients = [asker(out.endpoints[0]) for _ in range(5)]
     assert [client.gets().sequence for client in clients] == [0] * 5

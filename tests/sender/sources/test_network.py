@@ -14,8 +14,10 @@ import pytest
 from framewire.common.errors import SourceError, UsageError
 from framewire.common.jpeg import encode
 from framewire.common.testchart import read_number
-from framewire.sender.sources import live, network
-from framewire.sender.sources.network import NetworkSource, _UrlGrabber, _without_password, open_url
+from framewire.sender.sources import opencv_url, patience
+from framewire.sender.sources.capture import Here
+from framewire.sender.sources.network import NetworkSource, _without_password, open_url
+from framewire.sender.sources.opencv_url import UrlGrabber
 from framewire.sender.sources.source import SourceOptions
 from framewire.sender.sources.video import VideoSource
 
@@ -129,7 +131,7 @@ def test_an_mjpeg_stream_gives_frames_too(site: Site) -> None:
 def test_a_stream_that_stops_and_comes_back(
     site: Site, monkeypatch: pytest.MonkeyPatch, eventually: "Eventually"
 ) -> None:
-    monkeypatch.setattr(live, "_RETRY_S", (0.01,))
+    monkeypatch.setattr(patience, "RETRY_S", (0.01,))
     heard: list[tuple[str, str]] = []
     with open_url(site.url("/cam/stream"), OPTIONS) as source:
         assert isinstance(source, NetworkSource)
@@ -138,7 +140,7 @@ def test_a_stream_that_stops_and_comes_back(
         before = next(packets).sequence
         site.up = False
         eventually(lambda: any("cannot open" in reason for _, reason in heard))
-        assert ("no-signal", "127.0.0.1-cam-stream gives no more pictures") in heard
+        assert ("no-signal", "it gives no more pictures") in heard
         heard.clear()
         streams = site.streams
         site.up = True
@@ -259,7 +261,7 @@ class FakeCapture:
     def isOpened(self) -> bool:
         return self._open
 
-    def read(self) -> tuple[bool, np.ndarray | None]:
+    def read(self, into: object = None) -> tuple[bool, np.ndarray | None]:
         return (True, self._reads.pop(0)) if self._reads else (False, None)
 
     def get(self, what: int) -> float:
@@ -294,35 +296,46 @@ def _row(jpeg: bytes) -> np.ndarray:
     return np.frombuffer(jpeg, np.uint8)[None, :]
 
 
+def _grabber() -> UrlGrabber:
+    return UrlGrabber("rtsp://cam/x", "rtsp://cam/x")
+
+
 def test_what_is_no_mjpeg_gives_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     capture = FakeCapture(H264, PIXELS)
     opencv = FakeOpenCV(monkeypatch, capture)
-    grabber = _UrlGrabber("rtsp://cam/x")
-    grabber.open()
-    grabber.open()  # it is open: nothing is opened twice
-    assert not grabber.encoded
+    grabber = _grabber()
+    traits = grabber.open()
+    assert (traits.encoded, traits.alone) == (False, False)
     assert opencv.asked == [TIMEOUTS]
-    assert grabber.grab() is PIXELS
-    assert grabber.grab() is None
+    assert grabber.grab(None) is PIXELS
+    assert grabber.grab(None) is None
     grabber.release()
     assert not capture.isOpened()
 
 
+def test_mjpeg_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch, jpegs: list[bytes]) -> None:
+    look, raw = FakeCapture(MJPG), FakeCapture(MJPG, _row(jpegs[1]))
+    opencv = FakeOpenCV(monkeypatch, look, raw)
+    grabber = _grabber()
+    traits = grabber.open()
+    assert (traits.encoded, traits.alone) == (True, True)
+    assert opencv.asked == [TIMEOUTS, [*TIMEOUTS, cv2.CAP_PROP_FORMAT, -1]]
+    assert not look.isOpened()
+    assert grabber.grab(None) == jpegs[1]
+
+
 def test_a_stream_that_is_mjpeg_no_longer(
-    monkeypatch: pytest.MonkeyPatch, jpegs: list[bytes]
+    monkeypatch: pytest.MonkeyPatch, jpegs: list[bytes], eventually: "Eventually"
 ) -> None:
     """`packets()` was promised, so pixels will not do."""
     look, raw, again = FakeCapture(MJPG), FakeCapture(MJPG, _row(jpegs[1])), FakeCapture(H264)
-    opencv = FakeOpenCV(monkeypatch, look, raw, again)
-    grabber = _UrlGrabber("rtsp://cam/x")
-    grabber.open()
-    assert grabber.encoded
-    assert opencv.asked == [TIMEOUTS, [*TIMEOUTS, cv2.CAP_PROP_FORMAT, -1]]
-    assert not look.isOpened()
-    assert grabber.grab() == jpegs[1]
-    grabber.release()
-    with pytest.raises(SourceError, match="rtsp://cam/x is no longer MJPEG"):
-        grabber.open()
+    FakeOpenCV(monkeypatch, look, raw, again)
+    monkeypatch.setattr(patience, "RETRY_S", (0.01, 3600))
+    heard: list[str] = []
+    with open_url("rtsp://cam/x", OPTIONS, Here(_grabber())) as source:
+        source.on_state = lambda state, reason: heard.append(reason)
+        assert next(source.packets()).payload == jpegs[1]
+        eventually(lambda: "cam-x no longer gives JPEG" in heard)
     assert not again.isOpened()
 
 
@@ -331,19 +344,17 @@ def test_a_length_makes_a_file(
     monkeypatch: pytest.MonkeyPatch, frames: float, finite: bool
 ) -> None:
     FakeOpenCV(monkeypatch, FakeCapture(H264, frames=frames))
-    grabber = _UrlGrabber("rtsp://cam/x")
-    grabber.open()
-    assert grabber.finite is finite
+    assert _grabber().open().finite is finite
 
 
 def test_a_length_over_rtsp_makes_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A camera's stream may say one; it cannot be played again from its beginning."""
     FakeOpenCV(monkeypatch, FakeCapture(H264, PIXELS, frames=250))
-    monkeypatch.setattr(live, "_RETRY_S", (3600,))
-    with open_url("rtsp://cam/x", OPTIONS) as source:
+    monkeypatch.setattr(patience, "RETRY_S", (3600,))
+    with open_url("rtsp://cam/x", OPTIONS, Here(_grabber())) as source:
         assert isinstance(source, NetworkSource)
         assert np.array_equal(next(iter(source)).image, PIXELS)
 
 
 def test_no_wait_is_longer_than_the_retries_of_a_receiver() -> None:
-    assert network._TIMEOUT_MS <= 5000
+    assert opencv_url._TIMEOUT_MS <= 5000

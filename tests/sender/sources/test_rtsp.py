@@ -18,7 +18,7 @@ import pytest
 
 from framewire.common.errors import SourceError
 from framewire.common.testchart import read_number
-from framewire.sender.sources import live, open_source
+from framewire.sender.sources import open_source, patience
 from framewire.sender.sources.network import NetworkSource
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def test_frames_of_a_camera(rtsp: Rtsp) -> None:
 def test_a_camera_that_restarts(
     rtsp: Rtsp, monkeypatch: pytest.MonkeyPatch, eventually: "Eventually"
 ) -> None:
-    monkeypatch.setattr(live, "_RETRY_S", (0.01,))
+    monkeypatch.setattr(patience, "RETRY_S", (0.01,))
     heard: list[str] = []
     with open_source(rtsp.url) as source:
         assert isinstance(source, NetworkSource)

@@ -11,6 +11,7 @@ from cyclopts.validators import Number
 from framewire.common.clock import NS
 from framewire.common.errors import JpegError, SinkError, UsageError
 from framewire.common.options import From, Json, Switch, Until
+from framewire.common.printable import printable
 from framewire.common.terminal import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -164,7 +165,7 @@ class _Run:
     def complain(self) -> int:
         """Say what is missing of what should be there; the exit code."""
         for error in self._session.broken:
-            print(f"framewire: {error}: what follows is missing", file=sys.stderr)
+            print(f"framewire: {printable(str(error))}: what follows is missing", file=sys.stderr)
         if self._pictures.damaged:
             print(
                 f"framewire: {self._pictures.damaged} damaged frame(s) could not be read and are "

@@ -1,11 +1,17 @@
 """Results grow beside their place and take it when they are whole."""
 
 import contextlib
+import glob
 import os
 import shutil
 from pathlib import Path
 
 from framewire.common.errors import SinkError
+
+try:
+    import fcntl
+except ImportError:  # Windows: what a killed program leaves there is the user's to remove
+    fcntl = None  # type: ignore[assignment]
 
 __all__ = ["Part"]
 
@@ -13,7 +19,9 @@ __all__ = ["Part"]
 class Part:
     """The file (or folder) to write to, for one that shall stand at `out`.
 
-    `SinkError` if `out` is there already and not to be overwritten, or there is no place for it.
+    `SinkError` if `out` is there already and not to be overwritten, or there is no place for it. What
+    an earlier run for the same place left behind, because it was killed, is removed: a run that goes
+    on holds a lock, which ends with it.
     """
 
     def __init__(self, out: Path, *, overwrite: bool, folder: bool = False) -> None:
@@ -23,10 +31,14 @@ class Part:
         self._check(overwrite, folder)
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
+            for left in out.parent.glob(f".{glob.escape(out.name)}.*.part"):
+                if not _is_locked(left):
+                    _remove(left)
             if folder:
                 self.path.mkdir(exist_ok=True)
             else:
                 self.path.touch()
+            self._lock = _lock(self.path)
         except OSError as error:
             raise self.failed(error) from error
 
@@ -55,6 +67,7 @@ class Part:
                 self.path.replace(self._out)
         except OSError as error:
             raise self.failed(error) from error
+        self._unlock()
 
     def _move_files(self) -> None:
         for file in sorted(self.path.rglob("*")):
@@ -68,11 +81,51 @@ class Part:
     def discard(self) -> None:
         """Remove what was written; may be called at any time."""
         with contextlib.suppress(OSError):
-            if self.path.is_dir():
-                shutil.rmtree(self.path)
-            else:
-                self.path.unlink(missing_ok=True)
+            _remove(self.path)
+        self._unlock()
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
     def failed(self, error: OSError) -> SinkError:
         """What to raise for `error`; names the place, not the part."""
         return SinkError(f"cannot write {self._out}: {error.strerror or error}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _lock(path: Path) -> int | None:
+    """A descriptor that holds the lock of a part; None where the system has none."""
+    if fcntl is None:
+        return None
+    # Not the kind of lock that a recording takes which is written here.
+    folder = path.is_dir()
+    fd = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    with contextlib.suppress(OSError):  # a file system without locks
+        (fcntl.flock if folder else fcntl.lockf)(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return fd
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether some process holds it, or may: where that cannot be told, it does."""
+    if fcntl is None:
+        return True
+    folder = path.is_dir()
+    try:
+        fd = os.open(path, os.O_RDONLY if folder else os.O_RDWR)
+    except OSError:
+        return True
+    try:
+        (fcntl.flock if folder else fcntl.lockf)(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
+    return False

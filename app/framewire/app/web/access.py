@@ -37,6 +37,7 @@ _PREFLIGHT = {
     "access-control-allow-headers": "Authorization",
     "access-control-max-age": "600",
 }
+_MARKS = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+")  # in an address and a cookie as it is
 _NAME = r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]+)?"
 _HOST = re.compile(_NAME, re.IGNORECASE)
@@ -132,6 +133,13 @@ class Gate:
 
     def _refusal(self, scope: Scope, headers: Headers, origin: str | None) -> Response | None:
         """What to answer in place of the page; a WebSocket is not opened then (403)."""
+        if _MARKS.search(scope["path"]):  # a router may take a line's end for the path's
+            return PlainTextResponse("Not Found\n", 404)
+        if _has_body(headers):
+            # Nobody has reason to send one: it is not read, and what comes behind it is no request.
+            refusal = PlainTextResponse("requests have no body here\n", 413)
+            refusal.headers["connection"] = "close"
+            return refusal
         host = headers.get("host", "")
         if not self._access.knows(host):
             return PlainTextResponse(f"this server is not called {host}\n", 421)
@@ -172,6 +180,10 @@ class Gate:
             headers["access-control-allow-credentials"] = "true"
             headers["cross-origin-resource-policy"] = "cross-origin"
             headers.add_vary_header("Origin")
+
+
+def _has_body(headers: Headers) -> bool:
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _offered(scope: Scope, headers: Headers, name: str) -> Iterable[str]:

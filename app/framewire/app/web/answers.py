@@ -1,7 +1,10 @@
 """What all paths share: frames by WebSocket, topics in addresses, JSON and errors."""
 
+import asyncio
 import struct
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -18,14 +21,19 @@ __all__ = [
     "BUSY",
     "GOING",
     "UNFIT",
+    "busy",
     "checked",
     "close",
+    "gone",
     "json_answer",
     "message",
     "plain",
     "send",
     "topic_of",
+    "while_there",
 ]
+
+T = TypeVar("T")
 
 ACK_LENGTH = 64
 UNFIT, GOING, BUSY = 1003, 1001, 1013  # reasons to close a WebSocket (RFC 6455, 7.4.1; IANA)
@@ -75,3 +83,27 @@ async def plain(request: Request, error: Exception) -> Response:
     """An error as a line of text."""
     assert isinstance(error, HTTPException)
     return PlainTextResponse(f"{error.detail}\n", error.status_code, headers=error.headers)
+
+
+async def busy(request: Request, error: Exception) -> Response:
+    """A disk that does not answer, as a line of text; it may later."""
+    return PlainTextResponse(f"{error}\n", 503, headers={"Retry-After": "5"})
+
+
+async def while_there(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """What `work` gives; it is given up when the visitor goes, so that no work piles up."""
+    working, going = asyncio.ensure_future(work), asyncio.ensure_future(gone(request))
+    try:
+        await asyncio.wait({working, going}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return await working
+        raise HTTPException(499, "nobody waits for the answer")
+    finally:
+        working.cancel()
+        going.cancel()
+
+
+async def gone(request: Request) -> None:
+    """Wait until the visitor has gone."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

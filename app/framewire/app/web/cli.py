@@ -8,8 +8,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from framewire.app.web.access import Access
+from framewire.app.web.entrance import listen_for_viewers
 from framewire.app.web.running import Running
-from framewire.app.web.serving import listen_for_viewers
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address, parse_address
 from framewire.common.options import (
@@ -18,8 +18,11 @@ from framewire.common.options import (
     Endpoints,
     Insecure,
     Json,
+    MaxPixels,
+    MaxTopics,
     Switch,
     Verbose,
+    limits_from,
 )
 from framewire.common.terminal import EXIT_DONE, Stopper, print_json, set_up_logging
 from framewire.receiver import Receiver
@@ -41,6 +44,8 @@ def web(
     recordings: Path | None = None,
     bind: BindSenders = None,
     duration: Duration = None,
+    max_topics: MaxTopics = None,
+    max_pixels: MaxPixels = None,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -79,7 +84,12 @@ def web(
     with (
         listen_for_viewers(address) as listener,
         Receiver(
-            *endpoints, bind=bind or (), topics=None, keep="newest", insecure=insecure
+            *endpoints,
+            bind=bind or (),
+            topics=None,
+            keep="newest",
+            insecure=insecure,
+            limits=limits_from(max_topics, max_pixels),
         ) as receiver,
         Running(
             receiver,

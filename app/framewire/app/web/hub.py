@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from framewire.app.web.limits import LIMITS, Limits
 from framewire.common.clock import NS, monotonic_ns, wall_ns
 from framewire.common.closing import Closing
 from framewire.common.errors import Closed
@@ -83,8 +84,8 @@ class Hub(Closing):
     one thread of its own reads. What comes faster than the loop takes it is passed over.
     """
 
-    def __init__(self, receiver: Receiver, *, warm: bool = False) -> None:
-        self._receiver = receiver
+    def __init__(self, receiver: Receiver, *, warm: bool = False, limits: Limits = LIMITS) -> None:
+        self._receiver, self._limits = receiver, limits
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
         self._arrived: dict[str, Packet] = {}
@@ -94,6 +95,7 @@ class Hub(Closing):
         self._states: dict[str, tuple[str, str, int]] = {}
         self._ended = asyncio.Event()
         self._wanted_ns: dict[bytes, int] = {}
+        self._glances: dict[bytes, float] = {}  # until when, by the loop's clock
         if warm:
             self._want(b"")
         self._ticker = self._loop.create_task(self._tick())
@@ -117,10 +119,16 @@ class Hub(Closing):
                 del self._looks[topic]
 
     def glance(self, topic: str | None = None) -> None:
-        """Have a topic, or all, taken for some seconds: by those who ask again and again."""
+        """Have a topic, or all, taken for some seconds: by those who ask again and again.
+
+        Of more topics at a time than are allowed, no more are taken.
+        """
         prefix = b"" if topic is None else wire_topic(topic)
-        self._want(prefix)
-        self._loop.call_later(_GLANCE_S, self._unwant, prefix)
+        if prefix not in self._glances:
+            if topic is not None and len(self._glances) > self._limits.glances:
+                return
+            self._want(prefix)
+        self._glances[prefix] = self._loop.time() + _GLANCE_S
 
     def newest(self, topic: str) -> Packet | None:
         """What arrived last of a topic that is taken; None before the first."""
@@ -178,8 +186,16 @@ class Hub(Closing):
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(_TICK_S)
+            self._look_away()
             if self._wanted:
                 self._judge(self._receiver.stats.topics)
+
+    def _look_away(self) -> None:
+        """From those topics for which nobody asks any more."""
+        now_s = self._loop.time()
+        for prefix in [prefix for prefix, until_s in self._glances.items() if until_s < now_s]:
+            del self._glances[prefix]
+            self._unwant(prefix)
 
     def _judge(self, topics: dict[str, TopicReceived]) -> None:
         """Note when a topic's state changed, and let go of the picture of one that is not live."""

@@ -7,7 +7,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from framewire.app.web.access import Access, Gate
+from framewire.app.web.disk import Disk
 from framewire.app.web.hub import Hub
+from framewire.app.web.limits import LIMITS, Limits
 from framewire.app.web.server import make_app
 from framewire.app.web.serving import Server
 from framewire.app.web.shelf import Shelf
@@ -37,10 +39,11 @@ class Running(Closing):
         key: Path | None = None,
         warm: bool = False,
         recordings: Path | None = None,
+        limits: Limits = LIMITS,
     ) -> None:
         self._receiver, self._listener = receiver, listener
         self._access, self._tls, self._warm = access, (cert, key), warm
-        self._recordings = recordings
+        self._recordings, self._limits = recordings, limits
         self.hub: Hub
         """Of the server's own event loop."""
         self.loop: asyncio.AbstractEventLoop
@@ -69,11 +72,12 @@ class Running(Closing):
     async def _serve(self) -> None:
         cert, key = self._tls
         with ExitStack() as stack:
-            hub = stack.enter_context(Hub(self._receiver, warm=self._warm))
+            hub = stack.enter_context(Hub(self._receiver, warm=self._warm, limits=self._limits))
             folder = self._recordings
             shelf = stack.enter_context(Shelf(folder)) if folder is not None else None
-            gate = Gate(make_app(hub, shelf), self._access, secure=cert is not None)
-            self.hub, self.server = hub, Server(gate, cert=cert, key=key)
+            disk = stack.enter_context(Disk(self._limits))
+            gate = Gate(make_app(hub, shelf, disk), self._access, secure=cert is not None)
+            self.hub, self.server = hub, Server(gate, cert=cert, key=key, limits=self._limits)
             self.loop = asyncio.get_running_loop()
             self._ready.set()
             await self.server.serve([self._listener])

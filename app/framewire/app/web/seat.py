@@ -5,11 +5,13 @@ from contextlib import suppress
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from framewire.app.web.answers import ACK_LENGTH, GOING, UNFIT, close, message, send
+from framewire.app.web.answers import ACK_LENGTH, BUSY, GOING, UNFIT, close, message, send
+from framewire.app.web.disk import Disk, DiskSilent
 from framewire.app.web.playing import Player, command
 from framewire.app.web.reel import Place, Reel, Shot
 from framewire.common.clock import monotonic_ns
-from framewire.common.errors import RecordingError
+from framewire.common.errors import ProtocolError, RecordingError
+from framewire.common.wire import check_picture
 
 __all__ = ["Seat"]
 
@@ -21,9 +23,10 @@ _AGAIN_S = 0.5
 class Seat:
     """Sends the frames that are due through `websocket`, each when the one before is acknowledged."""
 
-    def __init__(self, websocket: WebSocket, reel: Reel) -> None:
+    def __init__(self, websocket: WebSocket, reel: Reel, disk: Disk) -> None:
         self._websocket = websocket
         self._reel = reel
+        self._disk = disk
         self._player = Player()
         self._place: Place | None = None
         self._growing = False
@@ -57,16 +60,23 @@ class Seat:
         return len(text) <= ACK_LENGTH
 
     async def _give(self) -> None:
+        reason = GOING
         with suppress(RecordingError, WebSocketDisconnect):
+            reason = await self._give_all()
+        await close(self._websocket, reason)
+
+    async def _give_all(self) -> int:
+        """Why there is no more."""
+        with suppress(DiskSilent):
             while True:
                 shot = await self._next()
                 self._acknowledged.clear()
                 await send(self._websocket, self._message(shot))
                 await self._acknowledged.wait()
-        await close(self._websocket, GOING)
+        return BUSY
 
     async def _next(self) -> Shot:
-        """The frame that is due, once there is one."""
+        """The frame that is due, once there is one that a receiver would have let through."""
         player = self._player
         while True:
             self._changed.clear()
@@ -74,12 +84,13 @@ class Seat:
             if order is None:
                 await self._wait()
                 continue
-            shot = await asyncio.to_thread(self._reel.shot, order, self._place)
+            shot = await self._disk.ask(self._reel.shot, order, self._place)
             if player.is_current(order):
                 now_ns = monotonic_ns()
                 player.shown(order, shot.time_ns, shot.next_ns, now_ns, hole=shot.hole)
                 self._place, self._growing = shot.place, shot.growing
-                return shot
+                if _is_fit(shot):
+                    return shot
 
     async def _wait(self) -> None:
         """Until something is due or asked for."""
@@ -89,7 +100,7 @@ class Seat:
             async with asyncio.timeout(wait_s):
                 await self._changed.wait()
         if follows and not self._changed.is_set() and self._place is not None:
-            next_ns = await asyncio.to_thread(self._reel.following, self._place)
+            next_ns = await self._disk.ask(self._reel.following, self._place)
             if next_ns is not None:
                 self._player.more(next_ns, monotonic_ns())
 
@@ -102,3 +113,12 @@ class Seat:
             next_ns=shot.next_ns,
             growing=shot.growing,
         )
+
+
+def _is_fit(shot: Shot) -> bool:
+    """Whether a browser may be given it: files come from anywhere, and theirs is a decoder too."""
+    try:
+        check_picture(shot.packet.header, shot.packet.payload)
+    except ProtocolError:
+        return False
+    return shot.packet.header.codec == "jpeg"

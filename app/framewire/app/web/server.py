@@ -20,6 +20,7 @@ from framewire.app.web.answers import (
     ACK_LENGTH,
     GOING,
     UNFIT,
+    busy,
     checked,
     close,
     json_answer,
@@ -27,7 +28,9 @@ from framewire.app.web.answers import (
     plain,
     send,
     topic_of,
+    while_there,
 )
+from framewire.app.web.disk import Disk, DiskSilent
 from framewire.app.web.hub import Hub, Look, Stream
 from framewire.app.web.shelf import Shelf
 from framewire.app.web.theatre import Theatre
@@ -36,6 +39,7 @@ from framewire.common.clock import wall_ns
 from framewire.common.errors import Closed
 from framewire.common.exposition import render
 from framewire.common.frame import Packet
+from framewire.common.printable import printable
 from framewire.receiver.account import STALE_S
 
 __all__ = ["make_app"]
@@ -47,7 +51,7 @@ SNAPSHOT_S = 2.0
 HEALTH_S = 2.0
 
 
-def make_app(hub: Hub, shelf: Shelf | None = None) -> Starlette:
+def make_app(hub: Hub, shelf: Shelf | None = None, disk: Disk | None = None) -> Starlette:
     """The paths, all below whatever stands before them in a proxy; of recordings, if there are."""
     app = Starlette(
         routes=[
@@ -59,9 +63,9 @@ def make_app(hub: Hub, shelf: Shelf | None = None) -> Starlette:
             Route("/api/streams", streams),
             Route("/healthz", health),
             Route("/metrics", metrics),
-            *(Theatre(shelf).routes if shelf is not None else ()),
+            *(Theatre(shelf, disk or Disk()).routes if shelf is not None else ()),
         ],
-        exception_handlers={HTTPException: plain},
+        exception_handlers={HTTPException: plain, DiskSilent: busy},
     )
     app.router.redirect_slashes = False  # that would lead out of a proxy's path
     app.state.hub = hub
@@ -135,7 +139,7 @@ async def snapshot(request: Request) -> Response:
     topic = topic_of(request)
     hub, packet = _hub(request), None
     with hub.look(topic) as look, suppress(Closed):
-        packet = await look.next(SNAPSHOT_S)
+        packet = await while_there(request, look.next(SNAPSHOT_S))
     if packet is None:
         known = [_illness(each) for each in hub.streams() if each.topic == topic]
         why = known[0] if known and known[0] else f"no frame of {topic} came in {SNAPSHOT_S:g} s"
@@ -171,7 +175,7 @@ def _described(stream: Stream) -> dict[str, Any]:
     return {
         "topic": stream.topic,
         "state": stream.state,
-        "reason": stream.reason,
+        "reason": printable(stream.reason),
         "since_ns": stream.since_ns,
         "fps": round(figures.fps, 2),
         "bits_per_s": round(figures.bits_per_s),
@@ -191,7 +195,8 @@ async def health(request: Request) -> Response:
     hub.glance()
     ill = _ill(hub.streams())
     if ill != []:
-        await hub.wait(HEALTH_S)  # nobody may have looked before: give them time
+        # Nobody may have looked before: give them time.
+        await while_there(request, hub.wait(HEALTH_S))
         ill = _ill(hub.streams())
     if ill is None:
         return PlainTextResponse("no frames of any topic\n", 503)
@@ -212,7 +217,7 @@ def _illness(stream: Stream) -> str:
     if stream.received.silent_s > STALE_S:  # what it said last may be old: nobody asked
         return f"{stream.topic}: stale"
     if stream.state != "live":
-        return f"{stream.topic}: {stream.state}{f', {stream.reason}' if stream.reason else ''}"
+        return f"{stream.topic}: {stream.state}{f', {printable(stream.reason)}' if stream.reason else ''}"
     return ""
 
 

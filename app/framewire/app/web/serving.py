@@ -2,122 +2,130 @@
 
 import asyncio
 import contextlib
+import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
+from framewire.app.web.door import Door
+from framewire.app.web.entrance import Entrance, Guest
+from framewire.app.web.limits import LIMITS, Limits, room
+from framewire.app.web.line import Line
+from framewire.common.clock import NS, monotonic_ns
 from framewire.common.errors import UsageError
-from framewire.common.listening import Address, listen
 
-__all__ = ["Server", "listen_for_viewers"]
+__all__ = ["Server"]
 
-SEND_BUFFER_BYTES = 64 * 1024
-"""Of the kernel, for each connection: what waits there grows old."""
-_DEAD_MS = 15_000
-_MOST_AT_ONCE = 256
-"""Connections. One more takes the place of the one that has asked for nothing for longest."""
-_HEADERS_BYTES = 16 * 1024
-_HEAD_S = 10.0
-"""How long a request may take to arrive."""
-_ANSWER_BYTES = 1024  # of a WebSocket's other end
 _END_S = 0.5
+_QUIET_NS = 60 * NS
 
 
-def listen_for_viewers(address: Address) -> socket.socket:
-    """A listening socket whose connections hold little and notice when the other end is dead.
+class _Config(uvicorn.Config):
+    """With our own protocols, which know the limits."""
 
-    Connections inherit that on Linux; elsewhere they are as the system makes them.
-    """
-    listener = listen(address)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_MS)
-    return listener
-
-
-class _Door(H11Protocol):
-    """uvicorn's HTTP, without patience for those who hold a connection and ask for nothing.
-
-    How uvicorn 0.50 to 0.54 work inside: its own tests tell when that changes.
-    """
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if len(self.connections) >= _MOST_AT_ONCE:
-            self._make_room()
-        super().connection_made(transport)
-        self._look_again(None)
-
-    def _make_room(self) -> None:
-        silent = (each for each in self.connections if isinstance(each, _Door) and each.is_silent)
-        oldest = min(silent, key=lambda door: door._timer.when(), default=None)
-        if oldest is not None:
-            self.connections.discard(oldest)
-            oldest.transport.abort()
-
-    def _should_upgrade(self) -> bool:
-        """Too many WebSockets are answered as too many requests are."""
-        return super()._should_upgrade() and len(self.connections) <= _MOST_AT_ONCE
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether no answer is under way."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is None or bool(cycle.response_complete)
-
-    def _look_again(self, before: RequestResponseCycle | None) -> None:
-        self._timer = self.loop.call_later(_HEAD_S, self._look, before)
-
-    def _look(self, before: RequestResponseCycle | None) -> None:
-        """Close the connection if no request came since `before`, and none is being answered."""
-        if self not in self.connections:
-            return  # a WebSocket has taken over
-        if self.cycle is before and self.is_silent:
-            self.transport.abort()
-        else:
-            self._look_again(self.cycle)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._timer.cancel()
-        super().connection_lost(exc)
-
-
-class Server(uvicorn.Server):
-    """uvicorn, which leaves signals to the command that runs it."""
-
-    def __init__(self, app: ASGIApp, *, cert: Path | None = None, key: Path | None = None) -> None:
-        config = uvicorn.Config(
+    def __init__(self, app: ASGIApp, limits: Limits, cert: Path | None, key: Path | None) -> None:
+        super().__init__(
             app,
-            http=_Door,
-            ws="websockets-sansio",
+            http=type("Door", (Door,), {"limits": limits}),
+            ws=type("Line", (Line,), {"limits": limits}),
             lifespan="off",
             log_config=None,
             log_level="warning",  # below, it writes tokens and pictures
             access_log=False,
             server_header=False,
-            limit_concurrency=_MOST_AT_ONCE + 1,
-            h11_max_incomplete_event_size=_HEADERS_BYTES,
-            ws_max_size=_ANSWER_BYTES,
+            limit_concurrency=limits.connections + 1,
+            h11_max_incomplete_event_size=limits.head_bytes,
+            ws_max_size=limits.message_bytes,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,
             ssl_certfile=cert,
             ssl_keyfile=key,
             ssl_keyfile_password="none",  # a key that has one is an error, not a question
         )
+
+
+class _Hush(logging.Filter):
+    """What visitors do wrong, and uvicorn writes a line about: one a minute is enough."""
+
+    _THEIRS = ("Invalid HTTP request received.", "Unsupported upgrade request.")
+    _NEVER = (
+        "No supported WebSocket library",
+        "Exceeded concurrency limit.",
+        "ASGI callable returned without completing response.",  # a file that we could not read on
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_ns = -_QUIET_NS
+        self._count = 0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if text.startswith(self._NEVER):
+            return False
+        if text not in self._THEIRS:
+            return True
+        self._count += 1
+        if monotonic_ns() - self._said_ns < _QUIET_NS:
+            return False
+        record.msg = f"a visitor does not speak HTTP as we do ({self._count} such requests so far)"
+        self._said_ns = monotonic_ns()
+        return True
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which leaves signals to the command that runs it."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        cert: Path | None = None,
+        key: Path | None = None,
+        limits: Limits = LIMITS,
+    ) -> None:
+        self._limits = replace(limits, connections=room(limits.connections))
+        config = _Config(app, self._limits, cert, key)
         try:
             config.load()
         except OSError as error:
             raise UsageError(f"cannot use {cert} and {key} for TLS: {error}") from error
         super().__init__(config)
+        self._entrances: list[Entrance] = []
+        self._hush = _Hush()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open for visitors at `sockets`, by an entrance of our own."""
+        await super().startup(sockets=[])
+        logging.getLogger("uvicorn.error").addFilter(self._hush)
+        self._entrances = [
+            Entrance(
+                each,
+                self._protocol,
+                lambda: cast("Iterable[Guest]", self.server_state.connections),
+                tls=self.config.ssl,
+                limits=self._limits,
+            )
+            for each in sockets or ()
+        ]
+
+    def _protocol(self) -> asyncio.Protocol:
+        make = cast("Callable[..., asyncio.Protocol]", self.config.http_protocol_class)
+        return make(config=self.config, server_state=self.server_state, app_state={})
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Viewers have a moment to take what waits for them."""
+        for entrance in self._entrances:
+            entrance.close()
         timer = asyncio.get_running_loop().call_later(_END_S, self._abort)
         await super().shutdown(sockets)
         timer.cancel()
+        logging.getLogger("uvicorn.error").removeFilter(self._hush)
 
     def _abort(self) -> None:
         for connection in list(self.server_state.connections):

@@ -3,24 +3,26 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from framewire.app.web.answers import BUSY, UNFIT, close, json_answer, topic_of
+from framewire.app.web.answers import BUSY, UNFIT, close, gone, json_answer, topic_of
 from framewire.app.web.cutting import GivenUp, Nothing, TooLong, cut
+from framewire.app.web.disk import Disk, DiskSilent
 from framewire.app.web.reel import Reel
 from framewire.app.web.seat import Seat
+from framewire.app.web.sending import file_answer
 from framewire.app.web.shelf import Shelf
 from framewire.app.web.tapes import Tape, state_of
 from framewire.common import __version__
@@ -40,15 +42,15 @@ SEATS = 24
 """Browsers that play at a time: each may need a file open."""
 CUTS = 2
 """Cuts that are made at a time."""
-_CHUNK = 256 * 1024
 _MKV = "video/x-matroska"
 
 
 class Theatre:
     """The paths below which a shelf's recordings are. Of one event loop."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, disk: Disk) -> None:
         self._shelf = shelf
+        self._disk = disk
         self._seats = 0
         self._cuts = 0
 
@@ -68,7 +70,7 @@ class Theatre:
 
     async def list(self, request: Request) -> Response:
         """What there is."""
-        return json_answer(await asyncio.to_thread(self._listed))
+        return json_answer(await self._disk.ask(self._listed))
 
     def _listed(self) -> dict[str, Any]:
         self._shelf.look(LIST_S)
@@ -88,22 +90,22 @@ class Theatre:
         """Frames for a browser that says which."""
         try:
             reel = await self._reel(websocket)
-        except HTTPException:
+        except (HTTPException, DiskSilent):
             return await websocket.close(UNFIT)
         await websocket.accept()
         if self._seats >= SEATS:
             return await close(websocket, BUSY)
         self._seats += 1
         try:
-            await Seat(websocket, reel).run()
+            await Seat(websocket, reel, self._disk).run()
         finally:
             self._seats -= 1
 
     async def _reel(self, connection: HTTPConnection) -> Reel:
         topic = topic_of(connection)
-        await asyncio.to_thread(self._shelf.look)
+        await self._disk.ask(self._shelf.look)
         if not self._shelf.line(topic):
-            await asyncio.to_thread(self._shelf.look, OPEN_S)
+            await self._disk.ask(self._shelf.look, OPEN_S)
         if not self._shelf.line(topic):
             raise HTTPException(404, f"there are no recordings of {topic}")
         return self._shelf.reel(topic)
@@ -111,15 +113,18 @@ class Theatre:
     async def download(self, request: Request) -> Response:
         """A file as it is."""
         name = request.path_params["name"]
-        tape = await asyncio.to_thread(self._found, name)
+        tape = await self._disk.ask(self._found, name)
         if tape is None:
             raise HTTPException(404, "there is no such recording")
         file_name = tape.path.name
         if tape.topic:
             file_name = f"{tape.topic.replace('/', '-')}-{file_name}"
-        if state_of(tape, wall_ns()) in ("growing", "unread"):
-            return _so_far(tape, file_name)
-        return FileResponse(tape.path, media_type=_MKV, filename=file_name)
+        grows = state_of(tape, wall_ns()) in ("growing", "unread")
+        most = tape.stamp.size if grows else None
+        try:
+            return await file_answer(request, self._disk, tape.path, _MKV, file_name, most)
+        except OSError as error:
+            raise HTTPException(404, "there is no such recording") from error
 
     def _found(self, name: str) -> Tape | None:
         self._shelf.look(LIST_S)
@@ -138,10 +143,10 @@ class Theatre:
             raise HTTPException(503, "other cuts are being made", {"Retry-After": "5"})
         self._cuts += 1
         try:
-            path = await _made(request, reel, from_ns, to_ns)
+            path = await _made(request, self._disk, reel, from_ns, to_ns)
         finally:
             self._cuts -= 1
-        return _Passing(path, media_type=_MKV, filename=name)
+        return await _passing(request, self._disk, path, name)
 
 
 def _described(tape: Tape, now_ns: int) -> dict[str, Any]:
@@ -176,11 +181,12 @@ def _named(time_ns: int) -> str:
     return str(time_ns)
 
 
-async def _made(request: Request, reel: Reel, from_ns: int, to_ns: int) -> Path:
+async def _made(request: Request, disk: Disk, reel: Reel, from_ns: int, to_ns: int) -> Path:
     """The cut, made in a thread; if the client goes meanwhile it ends and is removed."""
     given_up = threading.Event()
-    making = asyncio.create_task(asyncio.to_thread(cut, reel.packets(from_ns, to_ns), given_up))
-    going = asyncio.create_task(_gone(request))
+    packets = reel.packets(from_ns, to_ns)
+    making = asyncio.create_task(disk.ask(cut, packets, given_up, patient=True))
+    going = asyncio.create_task(gone(request))
     try:
         await asyncio.wait({making, going}, return_when=asyncio.FIRST_COMPLETED)
         if not making.done():
@@ -213,34 +219,24 @@ def _clear(path: Path) -> None:
     path.parent.rmdir()
 
 
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-class _Passing(FileResponse):
+async def _passing(request: Request, disk: Disk, path: Path, name: str) -> Response:
     """A file that is removed when it was sent, or could not be."""
+    try:
+        answer = await file_answer(request, disk, path, _MKV, name)
+    except BaseException:
+        disk.later(partial(_clear, path))
+        raise
+    return _Passing(answer, lambda: disk.later(partial(_clear, path)))
+
+
+class _Passing(Response):
+    """`answer`, and `then` something at its end, whatever that is."""
+
+    def __init__(self, answer: Response, then: Callable[[], None]) -> None:
+        self._answer, self._then = answer, then
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            await self._answer(scope, receive, send)
         finally:
-            await asyncio.shield(asyncio.to_thread(_clear, Path(self.path)))
-
-
-def _so_far(tape: Tape, file_name: str) -> Response:
-    """What there is of a file that grows: no more than was said at the beginning."""
-    size = tape.stamp.size
-
-    async def parts() -> AsyncIterator[bytes]:
-        left = size
-        with await asyncio.to_thread(tape.path.open, "rb") as file:
-            while left and (part := await asyncio.to_thread(file.read, min(left, _CHUNK))):
-                left -= len(part)
-                yield part
-
-    headers = {
-        "Content-Length": str(size),
-        "Content-Disposition": f"attachment; filename*=utf-8''{quote(file_name)}",
-    }
-    return StreamingResponse(parts(), media_type=_MKV, headers=headers)
+            self._then()

@@ -18,6 +18,8 @@ BUFFER_BYTES = 64 * 1024
 """Kernel buffers each way: what waits there grows old. On a link that carries half of a 720p camera
 256 KiB and a mark of 2 made frames 0.4 s old, these 0.2 s (benchmarks/slow_link.py)."""
 RECEIVE_MARK = 4
+MAX_SUBSCRIPTION_BYTES = 4096
+"""What comes in at a sender: a prefix of a topic, which has 255 at most."""
 _PARTS = 3
 _LIVE, _PATIENT = (NS // 20, 0.005), (NS // 4, 0.05)  # longest wait, share of all time
 _LAST_WORD_AGAIN_S = 0.02
@@ -29,7 +31,7 @@ _HAND_OVER_NS = 1_000_000  # what handing over may take by itself
 
 _XPUB: Mapping[int, int] = {
     zmq.RCVHWM: 100,
-    zmq.MAXMSGSIZE: 4096,  # what comes in are subscriptions
+    zmq.MAXMSGSIZE: MAX_SUBSCRIPTION_BYTES,
     zmq.XPUB_VERBOSER: 1,  # every subscription and its end, so that receivers can be counted
     zmq.BACKLOG: 512,
     zmq.XPUB_NODROP: 1,  # say so when a queue is full: see Publisher.send
@@ -58,15 +60,29 @@ class Publisher(Socket):
         super().__init__(zmq.XPUB, options, (*bind, *connect))
         self._patience = Patience(*(_PATIENT if patient else _LIVE))
         self._has_dropped = False
+        self._inproc = any(endpoint.transport == "inproc" for endpoint in (*bind, *connect))
         self.endpoints = self._attach(bind, connect)
+
+    @property
+    def peers(self) -> int | None:
+        """Connections from which subscriptions came; None where they cannot be told apart.
+
+        Any thread may ask.
+        """
+        if self.connections is None or self._inproc:
+            return None
+        return self.connections.proven
 
     def subscriptions(self) -> Iterator[tuple[bool, bytes]]:
         """(begins, prefix) of each change that has arrived; does not wait."""
         while True:
             try:
-                message = self.socket.recv(zmq.DONTWAIT)
+                frame = self.socket.recv(zmq.DONTWAIT, copy=False)
             except zmq.Again:
                 return
+            message = frame.bytes
+            if message[:1] == b"\1" and self.connections is not None:
+                self.connections.prove(frame)
             if message[:1] in (b"\0", b"\1"):
                 yield message[:1] == b"\1", message[1:]
 

@@ -11,6 +11,7 @@ import zmq
 
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
+from framewire.common.transport.connections import Connections
 
 __all__ = ["Socket", "open_sockets"]
 
@@ -85,6 +86,8 @@ class Socket:
             raise TransportError(f"no more sockets can be opened: {error}") from error
         self.socket.copy_threshold = _COPIED_BYTES
         self._open = True
+        self.connections: Connections | None = None
+        """None before it has an address, and of `inproc`, which has no connections."""
         self._skipping = False  # whether the rest of a message that was given out is to come
         self.awaits_message = True
         """Whether `wait` ends when a message arrives ..."""
@@ -98,13 +101,22 @@ class Socket:
     def _attach(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint]) -> tuple[str, ...]:
         """Bind and connect everything, or close and raise; return the addresses in use."""
         try:
-            return tuple(
+            self._watch((*bind, *connect), bound=bool(bind))
+            used = tuple(
                 [self._bind(endpoint) for endpoint in bind]
                 + [self._connect(endpoint) for endpoint in connect]
             )
         except BaseException:
             self.close()
             raise
+        if self.connections is not None:
+            self.connections.name = ", ".join(used)
+        return used
+
+    def _watch(self, endpoints: Sequence[Endpoint], *, bound: bool) -> None:
+        if all(endpoint.transport == "inproc" for endpoint in endpoints):
+            return
+        self.connections = Connections(self.socket, bound=bound)
 
     def _notice_room(self) -> None:
         """Let ZeroMQ take in what its other threads have to tell: that a queue has room again.
@@ -125,7 +137,7 @@ class Socket:
             if not parts and not int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 return None  # cheaper than an exception
             try:
-                part = self.socket.recv(zmq.DONTWAIT)
+                part = self._receive_part(first=not parts and not self._skipping)
             except zmq.Again:
                 return None
             more = bool(self.socket.getsockopt(zmq.RCVMORE))
@@ -138,6 +150,13 @@ class Socket:
             if self._skipping or not more:
                 return parts
         return None
+
+    def _receive_part(self, *, first: bool) -> bytes:
+        if not first or self.connections is None or not self.connections.bound:
+            return self.socket.recv(zmq.DONTWAIT)
+        frame = self.socket.recv(zmq.DONTWAIT, copy=False)
+        self.connections.prove(frame)
+        return frame.bytes
 
     def _bind(self, endpoint: Endpoint) -> str:
         url = endpoint.url
@@ -162,6 +181,8 @@ class Socket:
         """Close; messages on their way get `linger_ms` to leave. May be called again."""
         if self._open:
             self._open = False
+            if self.connections is not None:
+                self.connections.close()
             self.socket.close(linger_ms)
             _contexts.release()
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import zmq
 
@@ -38,13 +38,19 @@ class Waker:
             while self._reader.recv(4096):
                 pass
 
-    def poll(self, watched: list[tuple["zmq.Socket[bytes]", int]], timeout_ms: int) -> None:
-        """Until a socket is ready for what stands beside it, or `wake`; the waiting thread's."""
+    def poll(
+        self, watched: list[tuple["zmq.Socket[bytes]", int]], timeout_ms: int
+    ) -> "list[zmq.Socket[bytes] | int]":
+        """Until a socket is ready for what stands beside it, or `wake`; which ones are ready.
+
+        Only the waiting thread calls this.
+        """
         if watched != self._watched:
             self._watched, self._poller = watched, self._make_poller(watched)
-        ready = self._poller.poll(timeout_ms)
-        if any(each == self._reader.fileno() for each, _ in ready):
+        ready = [each for each, _ in self._poller.poll(timeout_ms)]
+        if self._reader.fileno() in ready:
             self.clear()
+        return ready
 
     def _make_poller(self, watched: Iterable[tuple["zmq.Socket[bytes]", int]] = ()) -> zmq.Poller:
         poller = zmq.Poller()
@@ -58,8 +64,11 @@ class Waker:
         self._writer.close()
 
 
-def wait(sockets: Iterable[Socket], waker: Waker, timeout_ms: int = TICK_MS) -> None:
-    """Until one of `sockets` is ready for what it waits for, `waker` is woken or the time is over."""
+def wait(sockets: Sequence[Socket], waker: Waker, timeout_ms: int = TICK_MS) -> None:
+    """Until one of `sockets` is ready for what it waits for, `waker` is woken or the time is over.
+
+    What became of their connections is taken in, too.
+    """
     watched = []
     for each in sockets:
         flags = (zmq.POLLIN if each.awaits_message else 0) | (
@@ -67,4 +76,9 @@ def wait(sockets: Iterable[Socket], waker: Waker, timeout_ms: int = TICK_MS) -> 
         )
         if flags:
             watched.append((each.socket, flags))
-    waker.poll(watched, timeout_ms)
+    connections = [each.connections for each in sockets if each.connections is not None]
+    watched += [(watch.monitor, zmq.POLLIN) for watch in connections]
+    ready = waker.poll(watched, timeout_ms)
+    for watch in connections:
+        if watch.monitor in ready:
+            watch.look()

@@ -17,7 +17,6 @@ from framewire.receiver.links.watched import WatchedLink
 
 __all__ = ["Asking"]
 
-_MOST_PEERS = 1024
 _FORGET_NS = 30 * NS
 _BURST = 32  # greetings before the other links have their turn
 _AGAIN_NS = 2_000_000  # ZeroMQ looks for room in a queue only now and then
@@ -115,7 +114,7 @@ class Asking(WatchedLink[Dialogue]):
             peer, parts = message
             now_ns = monotonic_ns()
             if peer not in self._peers:
-                if len(self._peers) >= _MOST_PEERS:
+                if len(self._peers) >= self._want.most_peers:
                     continue
                 self._meet(peer, now_ns)
             self._heard_ns[peer] = now_ns

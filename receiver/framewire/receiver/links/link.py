@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.frame import Packet, Status
 from framewire.common.transport import Socket
 
@@ -17,6 +18,8 @@ class Want:
     everything: bool
     """Every frame in its order, not only the newest."""
     max_message_bytes: int
+    most_peers: int = DEFAULT_LIMITS.connections
+    """Senders that connect to one address and are asked; a further one is not heard."""
     quality: int | Literal["auto"] | None = None
     scale: float | None = None
     credits: int | None = None

@@ -13,8 +13,10 @@ from framewire.receiver.sinks.place import Place
 from framewire.receiver.sinks.segments import Slot
 from framewire.receiver.sinks.trouble import Trouble
 
-__all__ = ["Files", "Refused"]
+__all__ = ["MOST_OPEN", "Files", "Refused"]
 
+MOST_OPEN = 512
+"""Files that are written at a time, one for each topic: half of what a process may usually open."""
 _RETRY_NS = NS
 
 
@@ -111,6 +113,10 @@ class Files:
         self._place.take_back(each.writer)
 
     def _begin(self, packet: Packet, slot: Slot) -> _Open:
+        if len(self._open) >= MOST_OPEN:
+            raise RecordingError(
+                f"{MOST_OPEN} topics are recorded already: choose some with --topic"
+            )
         writer = self._place.begin(packet)
         self._topic = packet.topic
         each = self._open[packet.topic] = _Open(writer, slot)

@@ -1,5 +1,6 @@
 """`Window`: frames on the screen, several topics tiled into one window."""
 
+import logging
 import os
 import subprocess
 import sys
@@ -14,13 +15,17 @@ from framewire.common.frame import Frame, Image
 from framewire.common.opencv import cv2
 from framewire.receiver.mosaic import Tile, enough, fit, grid, paste
 
-__all__ = ["Window", "check_display"]
+__all__ = ["MOST_TILES", "Window", "check_display"]
+
+_log = logging.getLogger("framewire.window")
 
 _CANVAS = (1280, 720)
 _ESCAPE = 27
 _SHOW_NS = NS // 60
 """Screens show no more than that; drawing more would only make the frames wait."""
 _REDRAW_NS = NS // 2
+MOST_TILES = 64
+"""Topics in one window: 8 by 8 tiles of 160x90."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 _PROBE = "import cv2; cv2.namedWindow('framewire'); cv2.destroyAllWindows()"
@@ -48,7 +53,8 @@ class Window(Closing):
     Keys: q or Escape closes, space pauses, f is full screen, i shows the figures, s calls
     `on_snapshot` with the topic names. `figures` gives the overlay's text for a topic; `alarm` a
     text to show in place of a frozen picture (empty: all is well). Use it from the main thread
-    only. `SinkError` where there is no display.
+    only. `SinkError` where there is no display. It shows 64 topics at most; further ones are told in a
+    log line, and not shown.
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class Window(Closing):
         self._canvas = np.zeros((1, 1, 3), np.uint8)
         self._overlay = self._paused = self._full = False
         self._shown_ns = self._redrawn_ns = 0
+        self._crowded = False
         self.open = True
         """False once the user has closed it."""
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
@@ -75,6 +82,15 @@ class Window(Closing):
     def paused(self) -> bool:
         """Whether the picture stands still because the user wants it to."""
         return self._paused
+
+    def takes(self, topic: str) -> bool:
+        """Whether a topic has its tile, or there is room for one more."""
+        if topic in self._frames or len(self._frames) < MOST_TILES:
+            return True
+        if not self._crowded:
+            self._crowded = True
+            _log.warning("a window shows %d topics: others are left out; choose some", MOST_TILES)
+        return False
 
     def scale(self, topic: str, width: int, height: int) -> float:
         """The scale at which it is enough to decode a picture of a topic, sent in this size.
@@ -88,7 +104,7 @@ class Window(Closing):
 
     def write(self, frame: Frame, /) -> None:
         """Show a frame, unless the window is paused, and handle keys."""
-        if not self._paused:
+        if not self._paused and self.takes(frame.topic):
             self._frames[frame.topic] = frame
             if self._fits(frame):
                 self._draw(frame.topic)

@@ -31,8 +31,8 @@ class Item(NamedTuple):
 
 
 def weight(item: Item) -> int:
-    """Bytes of its picture."""
-    return len(item.packet.payload)
+    """Bytes of memory that it takes, at most."""
+    return item.packet.weight
 
 
 class Writing:

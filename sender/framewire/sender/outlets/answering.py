@@ -1,7 +1,8 @@
 """`req-rep`: each who asks gets the newest packet that it has not had, or the next one of all."""
 
 import logging
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -29,7 +30,9 @@ _STATUS_NS = NS
 _PRESENT_NS = 3 * NS
 """Who asked so recently counts as a receiver."""
 _FORGET_NS = 60 * NS
-_MOST_CLIENTS = 1024
+_SMALL_BYTES = 4096
+"""Requests of so much memory are taken though others fill what there is for them: nobody else's large
+ones keep a viewer from asking."""
 _BURST = 64  # requests of one socket before the others have their turn
 _HISTORY_BOX_BYTES = 8 << 20
 _LAST_WORD_MS = 300
@@ -54,6 +57,7 @@ class Answering:
         self._connecting: list[Dialogue] = []
         self._sockets: list[Dialogue] = []
         self._clients: dict[tuple[Dialogue, bytes], Client] = {}
+        self._waiting_bytes = 0
         self._demand: frozenset[bytes] = frozenset()
         self._present = 0
         self._hello_ns = 0
@@ -62,7 +66,7 @@ class Answering:
         self._to_keep: Mailbox[Packet] = Mailbox(
             "block",
             capacity=_HISTORY_BOX_BYTES,
-            weight=lambda packet: len(packet.payload),
+            weight=lambda packet: packet.weight,
             on_change=desk.wake,
         )
         try:
@@ -171,20 +175,24 @@ class Answering:
             if message is None:
                 return False
             address, parts = message
-            client = self._clients.pop((socket, address), None) or Client(socket, address)
+            client = self._clients.pop((socket, address), None) or self._new(socket, address)
             if self._has_room():
                 client.heard_ns = now_ns
                 self._clients[socket, address] = client  # at the end: heard last
                 self._take(client, parts, now_ns)
         return True
 
+    def _new(self, socket: Dialogue, address: bytes) -> Client:
+        return Client(socket, address, asks=deque(maxlen=self._desk.limits.requests))
+
     def _has_room(self) -> bool:
         """For one more client, at the cost of the one that was heard longest ago if need be."""
-        if len(self._clients) < _MOST_CLIENTS:
+        most = self._desk.limits.connections
+        if len(self._clients) < most:
             return True
         idle = next((key for key, client in self._clients.items() if not client.asks), None)
         if idle is None:
-            self._complain(f"more than {_MOST_CLIENTS} receivers ask at once")
+            self._complain(f"more than {most} receivers ask at once")
             return False
         del self._clients[idle]
         return True
@@ -194,6 +202,7 @@ class Answering:
             if len(parts) != 1:
                 raise ProtocolError(f"a request of {len(parts)} parts instead of 1")
             request = decode_request(parts[0])
+            self._check_memory(request)
         except ProtocolError as error:
             self._complain(str(error))
             if len(parts) != _PARTS_OF_ANSWER:  # two senders would answer each other for ever
@@ -203,6 +212,13 @@ class Answering:
             client.given.clear()
         client.last = request
         client.asks.append(Ask(request, now_ns))
+
+    def _check_memory(self, request: Request) -> None:
+        """`ProtocolError` for a large request where too many such wait already."""
+        weight, most = request.weight, self._desk.limits.waiting_bytes
+        if weight > _SMALL_BYTES and self._waiting_bytes + weight > most:
+            raise ProtocolError(f"{most} bytes of large requests wait already: ask again later")
+        self._waiting_bytes += weight
 
     def _complain(self, reason: str) -> None:
         if count := self._refused(monotonic_ns()):
@@ -224,7 +240,8 @@ class Answering:
             for client in self._clients.values()
             if client.last is not None and now_ns - client.heard_ns < _PRESENT_NS
         ]
-        demand = frozenset(prefix for prefixes in here for prefix in prefixes)
+        demand = _joined(here, self._desk.limits.subscriptions)
+        self._waiting_bytes = sum(client.weight for client in self._clients.values())
         if (len(here), demand) != (self._present, self._demand):
             self._present, self._demand = len(here), demand
             self._desk.audience_changed()
@@ -359,3 +376,13 @@ class Answering:
             told = told[: len(client.asks)]
         for status in told:
             client.socket.send(client.address, wire.encode_answer(status, None, 0))
+
+
+def _joined(groups: Iterable[Sequence[bytes]], most: int) -> frozenset[bytes]:
+    """All prefixes in `groups`; where they are more than `most`, the one that stands for all."""
+    joined: set[bytes] = set()
+    for prefixes in groups:
+        joined.update(prefixes)
+        if len(joined) > most:
+            return frozenset((b"",))
+    return frozenset(joined)

@@ -13,8 +13,6 @@ from framewire.sender.picture import Picture
 
 __all__ = ["Ask", "Client"]
 
-_MOST_ASKS = 8
-"""Requests of one client that may wait; more replace the oldest."""
 _MOST_GIVEN = 1024  # topics of which is known what a client had
 
 Position = tuple[str, int]
@@ -47,13 +45,20 @@ class Client:
     socket: Dialogue
     address: bytes
     heard_ns: int = 0
-    asks: deque[Ask] = field(default_factory=lambda: deque(maxlen=_MOST_ASKS))
+    asks: deque[Ask] = field(default_factory=deque)
+    """Those that wait; of a bounded one, a further one replaces the oldest."""
     given: OrderedDict[str, Position] = field(default_factory=OrderedDict)
     """What it had last of each topic; the topic that was served longest ago comes first."""
     last: Request | None = None
     """What it asked for last."""
     told: int = 0
     """Statuses so far: topics take turns."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes of memory that its requests take, at most."""
+        kept = 0 if self.last is None else self.last.weight
+        return kept + sum(ask.request.weight for ask in self.asks)
 
     def give(self, topic: str, position: Position) -> None:
         self.given[topic] = position

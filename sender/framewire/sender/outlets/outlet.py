@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from framewire.common.clock import wall_ns
+from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.frame import Packet, Status
 from framewire.common.level import Level
 from framewire.common.mailbox import WhenFull
@@ -36,6 +37,7 @@ class Desk:
     """Frames that may wait for each who subscribed; one of each topic."""
     history: int = 0
     """Bytes of recent packets to keep for those who ask for all; 0: none."""
+    limits: Limits = DEFAULT_LIMITS
     repeat: bool = False
     """Send the last frame of a topic again when somebody subscribes to it."""
 

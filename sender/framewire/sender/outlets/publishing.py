@@ -11,9 +11,11 @@ from framewire.common.endpoint import Endpoint
 from framewire.common.errors import Closed
 from framewire.common.frame import Packet, Status
 from framewire.common.mailbox import Mailbox
+from framewire.common.stats import Throttle
 from framewire.common.topic import wire_topic
 from framewire.common.transport import Publisher, Socket
 from framewire.sender.outlets.outlet import Desk, stamped
+from framewire.sender.outlets.subscriptions import Subscriptions
 
 __all__ = ["Publishing"]
 
@@ -21,8 +23,9 @@ _log = logging.getLogger("framewire.sender")
 
 _OUTBOX_BYTES = 8 << 20
 _REPEAT_NS = NS // 10
-"""Between two repetitions: many who come at once share them."""
+"""Between two repetitions, or statuses out of turn: many who come at once share them."""
 _LAST_WORD_MS = 300
+_COMPLAIN_NS = 60 * NS
 _MOST_AT_ONCE = 256  # subscriptions
 _BURST = 32  # packets before subscriptions and statuses have their turn
 
@@ -36,7 +39,10 @@ class Publishing:
         self._desk = desk
         self._lock = threading.Lock()
         self._told = False
-        self._prefixes: dict[bytes, int] = {}
+        self._subscriptions = Subscriptions(desk.limits.subscriptions)
+        self._complaints = Throttle(_COMPLAIN_NS)
+        self._newcomers = False
+        self._tell_ns = 0
         self._last: dict[str, Packet] = {}
         self._to_repeat: set[str] = set()
         self._repeat_ns = 0
@@ -46,7 +52,7 @@ class Publishing:
         self._outbox: Mailbox[Packet] = Mailbox(
             "block",
             capacity=_OUTBOX_BYTES,
-            weight=lambda packet: len(packet.payload),
+            weight=lambda packet: packet.weight,
             on_change=desk.wake,
         )
 
@@ -60,17 +66,20 @@ class Publishing:
 
     @property
     def receivers(self) -> int:
+        """Those who have subscribed to something, in this process: subscriptions."""
         with self._lock:
-            return sum(self._prefixes.values())
+            subscriptions = len(self._subscriptions)
+        peers = self._publisher.peers
+        return subscriptions if peers is None else min(subscriptions, max(1, peers))
 
     @property
     def demand(self) -> frozenset[bytes]:
         with self._lock:
-            return frozenset(self._prefixes)
+            return self._subscriptions.prefixes
 
     def wants(self, topic: bytes) -> bool:
         with self._lock:
-            return any(topic.startswith(prefix) for prefix in self._prefixes)
+            return self._subscriptions.want(topic)
 
     def give(self, packet: Packet) -> None:
         self._outbox.put(packet)
@@ -80,6 +89,7 @@ class Publishing:
 
     def step(self, now_ns: int) -> bool:
         read_all = self._read_subscriptions()
+        self._tell_newcomers(now_ns)
         self._check_queue()
         more = self._send_waiting() or not read_all
         if self._to_repeat and now_ns >= self._repeat_ns:
@@ -97,17 +107,28 @@ class Publishing:
         for begins, prefix in islice(self._publisher.subscriptions(), _MOST_AT_ONCE):
             count += 1
             with self._lock:
-                listeners = self._prefixes.get(prefix, 0) + (1 if begins else -1)
-                if listeners > 0:
-                    self._prefixes[prefix] = listeners
-                else:
-                    self._prefixes.pop(prefix, None)
+                self._subscriptions.change(prefix, begins=begins)
             if self._desk.repeat:
                 self._note_repetition(prefix, begins=begins)
         if count:
-            self._desk.ledger.tell_again()  # a new receiver learns the state at once
+            self._newcomers = True
             self._desk.audience_changed()
+            self._check_subscriptions()
         return count < _MOST_AT_ONCE
+
+    def _tell_newcomers(self, now_ns: int) -> None:
+        """A new receiver learns the state at once; of many that come and go, some at a time."""
+        if self._newcomers and now_ns >= self._tell_ns:
+            self._newcomers, self._tell_ns = False, now_ns + _REPEAT_NS
+            self._desk.ledger.tell_again()
+
+    def _check_subscriptions(self) -> None:
+        if self._subscriptions.overflows and self._complaints(monotonic_ns()):
+            _log.warning(
+                "more than %d different prefixes are subscribed to: all topics are sent as if "
+                "somebody wanted them; find out who it is, or raise Limits(subscriptions=)",
+                self._desk.limits.subscriptions,
+            )
 
     def _check_queue(self) -> None:
         topics = len(self._desk.ledger.names)

@@ -62,6 +62,7 @@ def open_source(
     start: float = 0.0,
     fps: float | None = None,
     size: tuple[int, int] | None = None,
+    allow_still: bool = False,
 ) -> Source:
     """Open a source of frames.
 
@@ -71,9 +72,15 @@ def open_source(
     seconds on, and again if `loop`. `fps` thins to at most so many frames a second; for images it
     is the rate. `size` (width, height) is asked of a camera; elsewhere `Sender(size=...)` scales.
 
+    Cameras and streams that break, block or show one picture for ever are opened again and again, and
+    `Source.on_state` hears of it; `allow_still` is for those whose picture may stay the same. They
+    run in a process of their own, which ends with the source.
+
     Raises `UsageError` for options that make no sense with it, `SourceError` if it cannot be opened.
     """
-    options = SourceOptions(loop=loop, speed=speed, start=start, fps=fps, size=size)
+    options = SourceOptions(
+        loop=loop, speed=speed, start=start, fps=fps, size=size, allow_still=allow_still
+    )
     kind = next(kind for kind in SOURCES if kind.takes(spec))
     if kind is SOURCES[-1] and not os.path.exists(spec):
         if "://" in spec:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Camera", "list_cameras"]
+from framewire.common.errors import SourceError
+
+__all__ = ["Camera", "find_index", "list_cameras"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,20 @@ def _enumerated() -> list[Camera]:
     try:
         from cv2_enumerate_cameras import enumerate_cameras
     except ImportError:
-        from framewire.common.errors import SourceError
-
         raise SourceError(
             "listing cameras here needs one more package: pip install 'framewire[cameras]'"
         ) from None
     return [Camera(int(found.index), str(found.name)) for found in enumerate_cameras()]
+
+
+def find_index(spec: str) -> int:
+    """The index of ``0``, ``camera:0`` or ``camera:NAME`` (part of a name, any case)."""
+    wanted = spec.removeprefix("camera:").strip()
+    if wanted.isdecimal() and len(wanted) <= 4:
+        return int(wanted)
+    matches = [c for c in list_cameras() if wanted and wanted.lower() in c.name.lower()]
+    if len({camera.name for camera in matches}) == 1:
+        return matches[0].index
+    found = ", ".join(f"{c.index} ({c.name})" for c in matches or list_cameras()) or "none"
+    problem = "several cameras match" if matches else "no camera matches"
+    raise SourceError(f"{problem} {wanted!r}; cameras found: {found}")

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from framewire.common.errors import SourceError
-from framewire.common.frame import Frame
+from framewire.common.frame import Frame, Image
 from framewire.common.opencv import cv2
 from framewire.common.topic import topic_from_name
 from framewire.sender.sources.playback import Playback
@@ -29,6 +29,19 @@ def _found(spec: str) -> Iterable[Path]:
     if where.is_dir():
         return where.iterdir()
     return [where] if where.is_file() else map(Path, glob.glob(spec))
+
+
+def _read(path: Path) -> Image:
+    """Its pixels, upright as viewers show it; `SourceError`."""
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error as error:  # it claims to be larger than OpenCV may read (see `opencv`)
+        raise SourceError(
+            f"cannot read {path}: it is damaged, or has more than 64 Mpixel"
+        ) from error
+    if image is None:
+        raise SourceError(f"cannot read {path}: it is not an image, or it is damaged")
+    return image.astype("uint8", copy=False)
 
 
 class ImagesSource(Source):
@@ -58,11 +71,8 @@ class ImagesSource(Source):
         total = len(self._paths)
         for sequence in count() if self.options.loop else range(total):
             path = self._paths[sequence % total]
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise SourceError(f"cannot read {path}: it is not an image, or it is damaged")
+            image = _read(path)
             moment = playback.wait(sequence * period_ns)
             if moment is None:
                 return
-            pixels = image.astype("uint8", copy=False)
-            yield Frame(pixels, picture_header(self.name, sequence, moment, pixels))
+            yield Frame(image, picture_header(self.name, sequence, moment, image))

@@ -2,187 +2,216 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from collections.abc import Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from framewire.common.clock import monotonic_ns, wall_ns
+import msgspec
+
+from framewire.common.clock import NS, monotonic_ns
 from framewire.common.errors import Closed, JpegError, SourceError, UsageError
-from framewire.common.frame import Frame, Image, Packet, State
+from framewire.common.frame import Frame, Image, Packet
 from framewire.common.jpeg import decode
 from framewire.common.mailbox import Mailbox
 from framewire.sender.pacing import Thinner
-from framewire.sender.sources.source import (
-    Moment,
-    Source,
-    SourceOptions,
-    jpeg_packet,
-    picture_header,
-)
+from framewire.sender.sources.capture import Capture, Shot
+from framewire.sender.sources.grabber import Traits
+from framewire.sender.sources.patience import QUIET_NS, BackOff, Patience, Stillness
+from framewire.sender.sources.source import Source, SourceOptions, jpeg_packet, picture_header
 
-__all__ = ["Grabber", "LiveSource"]
+__all__ = ["LiveSource"]
 
 _log = logging.getLogger("framewire.source")
 
-_RETRY_S = (1, 2, 4, 8, 16, 30)
-_JOIN_S = 3.0
+_TICK_S = 0.2
+_JOIN_S = 2.5
+
+_STILL_NS = {True: QUIET_NS, False: 10 * NS}
+"""How long a picture may be the same, by `Traits.alone`. Of a still scene a camera's own encoder may
+send nothing new from one whole picture to the next, and those are seconds apart."""
 
 
-class Grabber(Protocol):
-    """A device or stream; all its methods are called from one thread at a time."""
-
-    encoded: bool
-    """Whether `grab` gives JPEG files; known once `open` has returned."""
-
-    def open(self) -> None:
-        """Connect; raises `SourceError` that says why not."""
-
-    def grab(self) -> Image | bytes | None:
-        """Wait for the next picture: pixels, or a JPEG file; None when there will be no more."""
-
-    def release(self) -> None:
-        """Let go of the device."""
+_FROZEN = (
+    "it has shown the same picture for {:g} s: the camera hangs (if a still picture is as it should "
+    "be: --allow-still)"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _Shot:
-    """One picture as the grabber gave it."""
+class _Picture:
+    """One that can be shown."""
 
-    picture: Image | bytes
+    content: Packet | Frame
+    """With nothing yet in `dropped`."""
     sequence: int
-    moment: Moment
 
 
 class LiveSource(Source):
     """Captures in a thread of its own; whoever iterates gets the newest picture, never a backlog.
 
-    When the stream breaks it is opened again, after 1, 2, 4 ... 30 seconds; `on_state` (state,
-    reason) hears of it, from the capturing thread.
+    A stream that breaks, is silent, or gives nothing that can be shown is closed and opened again,
+    after 1, 2, 4 ... 30 seconds; so is one whose picture does not change, unless `allow_still`.
+    `on_state` hears of it, from the capturing thread. The first opening fails in the caller's face.
     """
 
     live = True
-    takes: ClassVar[frozenset[str]] = frozenset({"fps"})
+    takes: ClassVar[frozenset[str]] = frozenset({"fps", "allow_still"})
 
-    def __init__(self, name: str, options: SourceOptions, grabber: Grabber) -> None:
+    def __init__(self, name: str, options: SourceOptions, device: Capture) -> None:
         super().__init__(name, options)
-        grabber.open()
-        self.encoded = grabber.encoded
-        self.on_state: Callable[[State, str], None] = lambda state, reason: None
-        self._grabber = grabber
+        self._device = device
         self._thinner = Thinner(options.fps)
-        self._shots: Mailbox[_Shot] = Mailbox("newest")
+        self._pictures: Mailbox[_Picture] = Mailbox("newest")
         self._captured = self._taken = 0
-        self._damaged = 0
+        self._back_off = BackOff()
+        self._patience, self._stillness = Patience(), Stillness()
+        self._still_ns = 0
         self._failure: Exception | None = None
+        self._opening: Future[Traits] = Future()
         self._thread = threading.Thread(target=self._capture, name=f"{name}-capture", daemon=True)
         self._thread.start()
+        try:
+            traits = self._opening.result()
+        except BaseException:
+            self.close()
+            raise
+        self.encoded, self.sized, self.finite = traits.encoded, traits.sized, traits.finite
 
     def __iter__(self) -> Iterator[Frame]:
-        for shot, dropped in self._newest():
-            picture = shot.picture
-            if isinstance(picture, bytes):
-                try:
-                    packet = self._packet(shot, picture, dropped)
-                    yield Frame(decode(packet.payload), packet.header)
-                except JpegError:
-                    self._damaged += 1
-            else:
-                header = picture_header(
-                    self.name, shot.sequence, shot.moment, picture, dropped=dropped
-                )
-                yield Frame(picture, header)
+        damaged = 0
+        for content in self._newest():
+            if isinstance(content, Frame):
+                yield content
+                continue
+            try:
+                image = decode(content.payload)
+            except JpegError:  # its head was good, its data are not
+                damaged += 1
+                continue
+            yield Frame(image, _with_dropped(content, content.header.dropped + damaged).header)
 
     def packets(self) -> Iterator[Packet]:
         if not self.encoded:
             raise UsageError(f"{self.name} does not give JPEG: iterate over its frames")
-        for shot, dropped in self._newest():
-            if isinstance(shot.picture, bytes):
-                try:
-                    yield self._packet(shot, shot.picture, dropped)
-                except JpegError:
-                    self._damaged += 1
+        for content in self._newest():
+            if isinstance(content, Packet):
+                yield content
 
     def close(self) -> None:
         super().close()
-        self._shots.close()
-        self._thread.join(_JOIN_S)
+        self._pictures.close()
+        if self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_S)
         if self._thread.is_alive():
             _log.warning("%s does not answer: its capture was left to end by itself", self.name)
 
-    def _packet(self, shot: _Shot, jpeg: bytes, dropped: int) -> Packet:
-        dropped += self._damaged
-        return jpeg_packet(self.name, shot.sequence, shot.moment, jpeg, dropped=dropped)
-
-    def _newest(self) -> Iterator[tuple[_Shot, int]]:
-        """Each shot, with how many before it were replaced by newer ones."""
+    def _newest(self) -> Iterator[Packet | Frame]:
+        """Each picture, with how many before it were replaced by newer ones or damaged."""
         try:
             while True:
-                shot = self._shots.get()
-                if shot is not None:
-                    dropped = shot.sequence - self._taken
+                picture = self._pictures.get()
+                if picture is not None:
+                    dropped = picture.sequence - self._taken
                     self._taken += 1
-                    yield shot, dropped
+                    yield _with_dropped(picture.content, dropped)
         except Closed:
             if self._failure is not None:
                 raise SourceError(f"{self.name} failed: {self._failure}") from self._failure
 
-    # -- the capturing thread: the only one that touches the grabber once it runs -------------
+    # -- the capturing thread: the only one that touches the device ---------------------------
 
     def _capture(self) -> None:
         try:
-            self._capture_again_and_again()
+            while not self._stop.is_set():
+                reason = self._until_it_breaks()
+                if self._stop.is_set():
+                    break
+                if not self._opening.done():
+                    raise SourceError(reason)
+                self._tell("no-signal", reason)
+                self._stop.wait(self._back_off.next_s())
+        except Closed:  # while it was opened
+            pass
         except Exception as error:  # noqa: BLE001 - the top of this thread: whoever iterates gets it
             self._failure = error
-            self._shots.close()
+        self._pictures.close()
+        if not self._opening.done():
+            self._opening.set_exception(self._failure or Closed(f"{self.name} was closed"))
 
-    def _capture_again_and_again(self) -> None:
-        attempt = 0
-        while not self._stop.is_set():
-            if self._run():
-                attempt = 0
-            while not self._stop.is_set():
-                self._stop.wait(_RETRY_S[min(attempt, len(_RETRY_S) - 1)])
-                attempt += 1
-                if self._reopened():
-                    break
-
-    def _reopened(self) -> bool:
-        if self._stop.is_set():
-            return False
+    def _until_it_breaks(self) -> str:
+        """Open and capture; why that ended."""
         try:
-            self._grabber.open()
+            traits = self._device.open(self._stop)
+            self._accept(traits)
+            while not self._stop.is_set():
+                shot = self._device.take(_TICK_S)
+                if shot is not None:
+                    self._look(shot)
+                self._worry(monotonic_ns())
         except SourceError as error:
-            self.on_state("no-signal", str(error))
-            return False
-        return True
-
-    def _run(self) -> bool:
-        """Capture until the stream breaks; whether any picture came."""
-        came = False
-        try:
-            while not self._stop.is_set():
-                picture = self._grabber.grab()
-                if picture is None:
-                    break
-                now = Moment(wall_ns(), monotonic_ns())
-                if not came:
-                    came = True
-                    self.on_state("live", "")
-                self._hand_over(picture, now)
+            return str(error)
         finally:
-            self._grabber.release()
-        if not self._stop.is_set():
-            reason = f"{self.name} gives no more pictures"
-            _log.warning("%s; trying again", reason)
-            self.on_state("no-signal", reason)
-        return came
+            self._device.close()
+        return ""
 
-    def _hand_over(self, picture: Image | bytes, now: Moment) -> None:
-        if not self._thinner.keep(now.monotonic_ns):
+    def _accept(self, traits: Traits) -> None:
+        """It is open; packets that were promised must go on."""
+        if traits.remark:
+            _log.warning("%s: %s", self.name, traits.remark)
+        if not self._opening.done():
+            self._opening.set_result(traits)
+        elif self._opening.result().encoded and not traits.encoded:
+            raise SourceError(f"{self.name} no longer gives JPEG")
+        self._still_ns = _STILL_NS[traits.alone]
+        self._patience.opened(monotonic_ns())
+
+    def _worry(self, now_ns: int) -> None:
+        """Tell of pictures that do not come; `SourceError` when there is no hope."""
+        reason = self._patience.quiet(now_ns)
+        if reason and self._patience.over(now_ns):
+            raise SourceError(reason)
+        if reason:
+            self._tell("no-signal", reason)
+
+    def _look(self, shot: Shot) -> None:
+        if not self.options.allow_still and self._is_frozen(shot.picture):
             return
-        shot = _Shot(picture, self._captured, now)
-        self._captured += 1
+        if not self._thinner.keep(shot.moment.monotonic_ns):
+            self._patience.picture(monotonic_ns())
+            return
+        if self.options.fps is None:  # else nobody knows which of those would have been kept
+            self._captured += shot.missed
+        sequence, self._captured = self._captured, self._captured + 1
         try:
-            self._shots.put(shot)
+            content = _content(self.name, sequence, shot)
+        except JpegError as error:
+            self._patience.damaged(f"it gives no whole picture: {error}")
+            return
+        self._patience.picture(monotonic_ns())
+        self._back_off.worked()
+        self._tell("live")
+        try:
+            self._pictures.put(_Picture(content, sequence))
         except Closed:
             self._stop.set()
+
+    def _is_frozen(self, picture: Image | bytes) -> bool:
+        """Whether it is an old picture, not to be shown as a new one."""
+        before = self._stillness.frozen
+        frozen = self._stillness.see(picture, monotonic_ns(), self._still_ns)
+        if frozen:
+            self._patience.damaged(reason := _FROZEN.format(self._still_ns / NS))
+            if not before:
+                raise SourceError(reason)
+        return frozen
+
+
+def _content(name: str, sequence: int, shot: Shot) -> Packet | Frame:
+    if isinstance(shot.picture, bytes):
+        return jpeg_packet(name, sequence, shot.moment, shot.picture)
+    return Frame(shot.picture, picture_header(name, sequence, shot.moment, shot.picture))
+
+
+def _with_dropped(content: Packet | Frame, dropped: int) -> Packet | Frame:
+    return replace(content, header=msgspec.structs.replace(content.header, dropped=dropped))

@@ -2,19 +2,18 @@
 
 from urllib.parse import SplitResult, urlsplit
 
-from framewire.common.errors import SourceError, UsageError
-from framewire.common.frame import Image
-from framewire.common.opencv import cv2
+from framewire.common.errors import UsageError
 from framewire.common.topic import topic_from_name
+from framewire.sender.sources.capture import Capture, capture
+from framewire.sender.sources.grabber import Order
 from framewire.sender.sources.live import LiveSource
 from framewire.sender.sources.source import Source, SourceOptions
 from framewire.sender.sources.video import VideoSource
 
-__all__ = ["NetworkSource", "open_url"]
+__all__ = ["GRABBER", "NetworkSource", "open_url"]
 
-_MJPG = cv2.VideoWriter.fourcc(*"MJPG")
-_TIMEOUT_MS = 5000
-"""For opening and for each read; OpenCV's own default is 30 s."""
+GRABBER = "framewire.sender.sources.opencv_url:UrlGrabber"
+"""What takes the pictures, in the capture process."""
 
 
 def _parts(url: str) -> SplitResult:
@@ -32,72 +31,31 @@ def _without_password(url: str) -> str:
     return url if password is None else url.replace(f":{password}@", ":***@", 1)
 
 
-class _UrlGrabber:
-    """OpenCV's FFmpeg on a URL; MJPEG streams are taken as the JPEG files that they are."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._capture = cv2.VideoCapture()
-        self.encoded = False
-
-    def open(self) -> None:
-        if self._capture.isOpened():
-            return
-        capture = self._open()
-        mjpeg = int(capture.get(cv2.CAP_PROP_FOURCC)) == _MJPG
-        if mjpeg:
-            capture.release()
-            capture = self._open(cv2.CAP_PROP_FORMAT, -1)
-        elif self.encoded:  # packets were promised; the stream has changed its codec
-            capture.release()
-            raise SourceError(f"{_without_password(self._url)} is no longer MJPEG")
-        self._capture, self.encoded = capture, mjpeg
-
-    def _open(self, *parameters: int) -> cv2.VideoCapture:
-        timeouts = (
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-            _TIMEOUT_MS,
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-            _TIMEOUT_MS,
-        )
-        capture = cv2.VideoCapture(self._url, cv2.CAP_FFMPEG, [*timeouts, *parameters])
-        if not capture.isOpened():
-            raise SourceError(
-                f"cannot open {_without_password(self._url)}: no answer in "
-                f"{_TIMEOUT_MS // 1000} s, or no video there; check address, user and password"
-            )
-        return capture
-
-    def grab(self) -> Image | bytes | None:
-        read, data = self._capture.read()
-        if not read:
-            return None
-        return data.tobytes() if self.encoded else data.astype("uint8", copy=False)
-
-    def release(self) -> None:
-        self._capture.release()
-
-    @property
-    def finite(self) -> bool:
-        """Whether it is a file with a length rather than a stream."""
-        return self._capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
-
-
 class NetworkSource(LiveSource):
     """A stream at a URL, captured live."""
 
-    def __init__(self, url: str, options: SourceOptions, grabber: _UrlGrabber) -> None:
+    def __init__(self, url: str, options: SourceOptions, device: Capture | None = None) -> None:
         parts = _parts(url)
         name = topic_from_name(f"{parts.hostname}{parts.path}".replace("/", "-"))
-        super().__init__(name, options, grabber)
+        order = Order(
+            GRABBER, {"url": url, "shown": _without_password(url)}, secret=parts.password or ""
+        )
+        super().__init__(name, options, device or capture(order))
 
 
-def open_url(url: str, options: SourceOptions) -> Source:
+def open_url(url: str, options: SourceOptions, device: Capture | None = None) -> Source:
     """A live stream, or a video file that lies on a server and is played at its own pace."""
-    _parts(url)
-    grabber = _UrlGrabber(url)
-    grabber.open()
-    if grabber.finite and url.startswith("http"):
-        grabber.release()
+    if not url.startswith("http"):
+        return NetworkSource(url, options, device)
+    # What it is, only the server knows; so it is opened before its options are judged.
+    live = SourceOptions(fps=options.fps, size=options.size, allow_still=options.allow_still)
+    source = NetworkSource(url, live, device)
+    if source.finite:
+        source.close()
         return VideoSource(url, options, shown=_without_password(url))
-    return NetworkSource(url, options, grabber)
+    try:
+        source.check(options)
+    except UsageError:
+        source.close()
+        raise
+    return source

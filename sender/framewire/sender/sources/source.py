@@ -1,18 +1,21 @@
 """What a source is, and what every source is given."""
 
+import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.errors import UsageError
-from framewire.common.frame import Frame, Header, Image, Packet
+from framewire.common.frame import Frame, Header, Image, Packet, State
 from framewire.common.jpeg_syntax import inspect, trimmed, with_huffman_tables
 from framewire.common.wire import checksum
 
 __all__ = ["Moment", "Source", "SourceOptions", "jpeg_packet", "picture_header"]
+
+_log = logging.getLogger("framewire.source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class SourceOptions:
     """At most so many frames a second; for images, the rate to show them at."""
     size: tuple[int, int] | None = None
     """(width, height) to ask a camera for."""
+    allow_still: bool = False
+    """A picture that does not change is as it should be; else a camera counts as broken then."""
 
     def __post_init__(self) -> None:
         if self.speed and not 0.001 <= self.speed <= 1000:
@@ -73,13 +78,20 @@ class Source(Closing):
     """The options of `SourceOptions` that mean something here, beside `size`."""
 
     def __init__(self, name: str, options: SourceOptions) -> None:
-        foreign = options.given() - self.takes - {"size"}
-        if foreign:
-            kind = type(self).__name__.removesuffix("Source").lower()
-            raise UsageError(f"{', '.join(sorted(foreign))}: not possible with this {kind} source")
+        self.check(options)
         self.name = name
         self.options = options
         self._stop = threading.Event()
+        self._state: tuple[State, str] = ("live", "")
+        self._on_state: Callable[[State, str], None] = lambda state, reason: None
+
+    @classmethod
+    def check(cls, options: SourceOptions) -> None:
+        """`UsageError` for options that mean nothing here."""
+        foreign = options.given() - cls.takes - {"size"}
+        if foreign:
+            kind = cls.__name__.removesuffix("Source").lower()
+            raise UsageError(f"{', '.join(sorted(foreign))}: not possible with this {kind} source")
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames with pixels; each array is new and the caller's own. `SourceError` if it fails."""
@@ -88,6 +100,31 @@ class Source(Closing):
     def packets(self) -> Iterator[Packet]:
         """The pictures as they are encoded already; `UsageError` where `encoded` is False."""
         raise UsageError(f"{self.name} has no encoded pictures: iterate over its frames")
+
+    @property
+    def on_state(self) -> Callable[[State, str], None]:
+        """Hears (state, reason) when there is no signal, and when there is again; from any thread.
+
+        For a sender of this source alone: ``source.on_state = sender.announce``.
+        """
+        return self._on_state
+
+    @on_state.setter
+    def on_state(self, hears: Callable[[State, str], None]) -> None:
+        self._on_state = hears
+        if self._state[0] != "live":  # it may have happened before
+            hears(*self._state)
+
+    def _tell(self, state: State, reason: str = "") -> None:
+        """Say what has become of the source, unless that was said; also in the log."""
+        if (state, reason) == self._state:
+            return
+        if state == "live":
+            _log.warning("%s: the signal is back", self.name)
+        else:
+            _log.warning("%s: no signal: %s", self.name, reason)
+        self._state = state, reason
+        self._on_state(state, reason)
 
     def close(self) -> None:
         """End the iteration and free the device or file. May be called again."""

@@ -1,0 +1,294 @@
+"""Signals to every command, whatever it does just then."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from at_work import AT_WORK, SMALL, YARD, wait_for_signals
+from processes import Command, Start, until
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals of POSIX, and /proc")
+
+GONE_S = 3.0
+"""The stated limit."""
+NOWHERE = "tcp://127.0.0.1:9"
+
+
+def ended(command: Command, number: signal.Signals) -> int:
+    """Its exit code, once it is gone within the limit."""
+    began = time.monotonic()
+    command.signal(number)
+    code = command.wait(10)
+    took_s = time.monotonic() - began
+    assert took_s < GONE_S, f"{took_s:.2f} s: {command}"
+    return code
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_at_work_each_ends_with_its_summary(
+    framewire: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    url = framewire("send", SMALL, "--bind", "tcp://127.0.0.1:*", "--json").endpoint()
+    running = {name: each.start(framewire, url, tmp_path) for name, each in AT_WORK.items()}
+    for name, command in running.items():
+        command.event(AT_WORK[name].first)
+    for name, command in running.items():
+        worker = AT_WORK[name]
+        assert ended(command, number) == 0, f"{name}: {command}"
+        kinds = [event["event"] for event in command.rest()]
+        assert not worker.summary or kinds[-1] == "summary", name
+        assert "Traceback" not in "".join(command.errors), command
+        assert worker.finished(tmp_path), name
+
+
+NOTHING_THERE = (
+    ("view", NOWHERE, "--headless"),
+    ("record", NOWHERE, "--out", "none.mkv"),
+    ("snapshot", NOWHERE, "--out", "cam.jpg"),
+    ("stats", NOWHERE, "--once", "--duration", "30"),
+    ("relay", "--from", NOWHERE, "--bind", "tcp://127.0.0.1:*"),
+)
+
+
+def test_while_nothing_is_there(framewire: Start, tmp_path: Path) -> None:
+    waiting = [framewire(*arguments) for arguments in NOTHING_THERE]
+    for command in waiting:
+        wait_for_signals(command)
+    time.sleep(2)  # for most of them to be at it; what is not is begun, and ends as well
+    for command in waiting:
+        assert ended(command, signal.SIGTERM) == 0, command
+    assert not list(tmp_path.iterdir())
+
+
+ALL = (
+    *(each.arguments for each in AT_WORK.values()),
+    *NOTHING_THERE,
+    ("info", YARD, "--check"),
+    ("export", YARD, "--to", "mp4", "--out", "film.mp4"),
+    ("repair", YARD, "--out", "whole.mkv"),
+    ("devices",),
+    ("--help",),
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_it_begins(framewire: Start, tmp_path: Path, number: signal.Signals) -> None:
+    chance = random.Random(number)
+    begun = []
+    for arguments in ALL:
+        words = {"URL": NOWHERE}
+        begun.append(framewire(*(words.get(each, each) for each in arguments)))
+        wait_for_signals(begun[-1])
+        time.sleep(chance.uniform(0, 0.4))
+        if begun[-1].process.poll() is None:
+            code = ended(begun[-1], number)
+            assert code == 0 or arguments[0] == "info", f"{code} {begun[-1]}"
+        assert "Traceback" not in "".join(begun[-1].errors), begun[-1]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left <= {"film.mp4", "whole.mkv", "folder", "events"}
+
+
+SLOW_TO_END = """
+import sys, time
+from framewire.app import main, program
+from framewire.common.terminal import Stopper, print_json
+def work():
+    with Stopper():
+        print_json(event="ready")
+        while True:
+            time.sleep(1)
+main.COMMANDS["send"] = ("__main__:work", "Nothing.")
+sys.argv = ["framewire", "send"]
+program.main()
+"""
+
+
+def _stubborn() -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_END],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["event"] == "ready"
+    return process
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_second_signal_ends_it_at_once(second: signal.Signals) -> None:
+    with _stubborn() as process:
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        began = time.monotonic()
+        process.send_signal(second)
+        assert process.wait(10) == 128 + second
+        assert time.monotonic() - began < 1
+
+
+def test_what_does_not_end_is_left_after_three_seconds_with_one_line() -> None:
+    with _stubborn() as process:
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 1
+        assert GONE_S - 0.1 < time.monotonic() - began < GONE_S + 1
+        assert process.stderr is not None
+        assert process.stderr.read().count("\n") == 1
+
+
+def test_nohup_keeps_it_running(framewire: Start) -> None:
+    command = framewire(
+        "send", SMALL, "--bind", "tcp://127.0.0.1:*", "--json", within=lambda argv: ["nohup", *argv]
+    )
+    command.event("ready")
+    command.signal(signal.SIGHUP)
+    time.sleep(0.3)
+    assert command.process.poll() is None
+    assert ended(command, signal.SIGTERM) == 0
+    assert command.event("summary")["captured"] > 0
+
+
+def test_a_signal_that_means_nothing_ends_nothing(framewire: Start) -> None:
+    command = framewire("record", NOWHERE, "--out", "a.mkv")
+    wait_for_signals(command)
+    until(lambda: command.process.poll() is not None or _catches(command, signal.SIGUSR1))
+    command.signal(signal.SIGUSR1)
+    time.sleep(0.3)
+    assert command.process.poll() is None
+    assert ended(command, signal.SIGTERM) == 0
+
+
+def _catches(command: Command, number: signal.Signals) -> bool:
+    status = Path(f"/proc/{command.process.pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) & 1 << (number - 1))
+
+
+def test_stopped_and_continued_all_goes_on(framewire: Start, tmp_path: Path) -> None:
+    sender = framewire("send", SMALL, "--bind", "tcp://127.0.0.1:*", "--json")
+    url = sender.endpoint()
+    names = ("view", "record", "stats", "relay", "web")
+    running = {name: AT_WORK[name].start(framewire, url, tmp_path) for name in names}
+    for name, command in running.items():
+        command.event(AT_WORK[name].first)
+    for command in (sender, *running.values()):
+        command.signal(signal.SIGTSTP if command is sender else signal.SIGSTOP)
+    time.sleep(1)
+    for command in (sender, *running.values()):
+        command.signal(signal.SIGCONT)
+    for name in ("view", "record", "stats"):
+        before = running[name].event("figures")["received"]
+        running[name].event("figures")
+        until(lambda name=name, before=before: running[name].event("figures")["received"] > before)  # type: ignore[misc]
+    for name, command in running.items():
+        assert ended(command, signal.SIGTERM) == 0, command
+        assert AT_WORK[name].finished(tmp_path)
+
+
+# -- half files ---------------------------------------------------------------------------------
+
+
+def _long_recording(folder: Path) -> Path:
+    """One that takes a while to be exported."""
+    from framewire.common.recording import Recording
+    from framewire.common.recording_writer import RecordingWriter
+
+    path = folder / "long.mkv"
+    with Recording(YARD) as recording:
+        packets = list(recording.packets())
+    writer = RecordingWriter(path, packets[0].header)
+    for number in range(100 * len(packets)):
+        writer.write(packets[number % len(packets)])
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize("command", ["export", "repair"])
+def test_half_files_are_removed_and_those_of_a_killed_run_later(
+    framewire: Start, tmp_path: Path, command: str
+) -> None:
+    source = _long_recording(tmp_path)
+    out = tmp_path / "out" / ("film.mp4" if command == "export" else "whole.mkv")
+    out.parent.mkdir()
+    more = ("--to", "mp4") if command == "export" else ()
+    arguments = (command, str(source), *more, "--out", str(out))
+
+    def begun() -> bool:
+        return any(path.stat().st_size > 1000 for path in out.parent.iterdir())
+
+    first = framewire(*arguments)
+    until(begun)
+    assert ended(first, signal.SIGTERM) == 0
+    assert "stopped: nothing was written" in "".join(first.errors)
+    assert not list(out.parent.iterdir())
+
+    second = framewire(*arguments)
+    until(begun)
+    second.process.kill()
+    second.wait()
+    assert [path.suffix for path in out.parent.iterdir()] == [".part"]
+
+    third = framewire(*arguments)
+    until(lambda: begun() and len(list(out.parent.iterdir())) == 1)
+    assert str(second.process.pid) not in next(out.parent.iterdir()).name
+    assert ended(third, signal.SIGINT) == 0
+    assert not list(out.parent.iterdir())
+
+
+# -- children -----------------------------------------------------------------------------------
+
+
+def test_the_demos_senders_end_with_it_however_it_ends(framewire: Start) -> None:
+    demo = framewire("demo", "--headless", "--source", SMALL, "--json")
+    demo.event("ready")
+    listed = Path(f"/proc/{demo.process.pid}/task/{demo.process.pid}/children").read_text()
+    senders = [int(number) for number in listed.split()]
+    assert len(senders) == 2
+    demo.process.kill()
+    demo.wait()
+    until(lambda: not any(_runs(number) for number in senders), GONE_S + 1)
+
+
+def _runs(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+        return "\tZ" not in Path(f"/proc/{number}/status").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_demo_only(framewire: Start) -> None:
+    """The whole foreground group gets it; the senders are told by the demo, once."""
+    demo = framewire(
+        "demo",
+        "--headless",
+        "--source",
+        SMALL,
+        "--json",
+        within=lambda argv: ["setsid", "-w", *argv],
+    )
+    demo.event("figures")
+    group = _group_of_the_demo(demo)
+    os.killpg(group, signal.SIGINT)
+    assert demo.event("summary")["received"] > 0
+    assert demo.wait() == 0
+
+
+def _group_of_the_demo(demo: Command) -> int:
+    return (
+        os.getpgid(demo.process.pid)
+        if os.getpgid(demo.process.pid) != os.getpgid(0)
+        else _child(demo)
+    )
+
+
+def _child(demo: Command) -> int:
+    listed = Path(f"/proc/{demo.process.pid}/task/{demo.process.pid}/children").read_text()
+    return int(listed.split()[0])
