@@ -21,7 +21,7 @@ class Sharing:
     """An outlet for workers; see `Outlet`.
 
     One packet waits for a worker here: a source that can be slowed waits behind it (`block`), a
-    camera's is replaced by the next (`newest`) and counted as dropped.
+    camera's is replaced by the next (`newest`), or dropped once no worker is there; that is counted.
     """
 
     carries_statuses = False
@@ -66,6 +66,8 @@ class Sharing:
             present, self._room_ns = self.receivers, now_ns
             if not present:
                 self._desk.audience_changed()
+        if not self._slows and not self.receivers:
+            self.drop_rest()  # what a camera saw then is not for those who come later
         while (packet := self._next()) is not None:
             if not self._pusher.send(wire.encode(stamped(packet))):
                 break
