@@ -11,7 +11,8 @@ from zmq.utils.monitor import parse_monitor_message
 from framewire.common.clock import monotonic_ns
 from framewire.common.descriptors import most_descriptors
 from framewire.common.stats import Throttle
-from framewire.common.transport.crowd import Crowd
+from framewire.common.transport.crowd import Crowd, Peer
+from framewire.common.transport.taken import bytes_taken
 
 __all__ = ["MOST_CONNECTIONS", "Connections"]
 
@@ -20,6 +21,8 @@ _log = logging.getLogger("framewire.transport")
 MOST_CONNECTIONS = 1024
 """To one socket. Half of the process's descriptors is a limit of all of them together."""
 
+_HANDSHAKE_BYTES = 512
+"""What both sides say before the first message, at most: with keys some 400 bytes."""
 _BURST = 256  # events at a time; the next look goes on where this one ended
 _EVENTS = (
     zmq.EVENT_ACCEPTED
@@ -103,14 +106,19 @@ class Connections:
         """Connections over which a message came: see `prove`."""
         return self._crowd.proven
 
-    def prove(self, message: zmq.Frame) -> None:
-        """A message has come: its connection is one of the last to be cut."""
+    @property
+    def only(self) -> Peer | None:
+        """Of a connecting socket: the other side, while it is there."""
+        return next(iter(self._crowd.peers.values()), None) if self.ready else None
+
+    def prove(self, message: zmq.Frame) -> Peer | None:
+        """A message has come: its connection, which is one of the last to be cut."""
         descriptor = _descriptor(message)
         if descriptor is None:
-            return
+            return None
         if descriptor not in self._crowd.peers:
             self.look()  # it may have been accepted just now
-        self._crowd.prove(descriptor)
+        return self._crowd.prove(descriptor)
 
     def look(self) -> None:
         """Take in what has happened; cut what is too much; say who was refused."""
@@ -135,11 +143,15 @@ class Connections:
             self._reason = self._why(event, value)
 
     def _arrived(self, descriptor: int) -> None:
+        before = len(self._crowd)
         self._crowd.arrived(descriptor, _address(descriptor), monotonic_ns())
-        _process.change(connections=1)
+        _process.change(connections=len(self._crowd) - before)
 
     def _shrink(self) -> None:
-        for number in self._crowd.shrink(_process.allows(len(self._crowd)), monotonic_ns()):
+        most = _process.allows(len(self._crowd))
+        # Workers say nothing: what they take shows that they are some.
+        at_work = (_has_taken,) if self._watched.type == zmq.PUSH else ()
+        for number in self._crowd.shrink(most, monotonic_ns(), *at_work):
             self._complain(self._crowd.peers[number].address, "there are too many connections")
             self.cut(number)
 
@@ -195,7 +207,8 @@ class Connections:
         while self.monitor.poll(0):  # its writer may be waiting for room, holding what we need
             self.look()
         _process.change(sockets=-1, connections=-len(self._crowd))
-        self._crowd = Crowd()
+        for descriptor in list(self._crowd.peers):
+            self._crowd.left(descriptor)
         self._watched.disable_monitor()
         self.monitor.close(0)
 
@@ -205,6 +218,10 @@ def _descriptor(message: zmq.Frame) -> int | None:
         return int(message.get(zmq.SRCFD))
     except zmq.ZMQError:
         return None  # of `inproc`, or the end of a connection
+
+
+def _has_taken(descriptor: int) -> bool:
+    return bytes_taken(descriptor) > _HANDSHAKE_BYTES
 
 
 def _address(descriptor: int) -> str:

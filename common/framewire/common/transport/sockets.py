@@ -12,6 +12,7 @@ import zmq
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
 from framewire.common.transport.connections import Connections
+from framewire.common.transport.crowd import Peer
 
 __all__ = ["Socket", "open_sockets"]
 
@@ -88,6 +89,7 @@ class Socket:
         self._open = True
         self.connections: Connections | None = None
         """None before it has an address, and of `inproc`, which has no connections."""
+        self._sender: Peer | None = None  # of the last message, to a bound socket
         self._skipping = False  # whether the rest of a message that was given out is to come
         self.awaits_message = True
         """Whether `wait` ends when a message arrives ..."""
@@ -117,6 +119,13 @@ class Socket:
         if all(endpoint.transport == "inproc" for endpoint in endpoints):
             return
         self.connections = Connections(self.socket, bound=bound)
+
+    @property
+    def attended(self) -> bool:
+        """Whether somebody is connected; true where that is not known. Any thread may ask."""
+        if self.connections is None:
+            return True
+        return bool(len(self.connections)) if self.connections.bound else self.connections.ready
 
     def _notice_room(self) -> None:
         """Let ZeroMQ take in what its other threads have to tell: that a queue has room again.
@@ -155,7 +164,7 @@ class Socket:
         if not first or self.connections is None or not self.connections.bound:
             return self.socket.recv(zmq.DONTWAIT)
         frame = self.socket.recv(zmq.DONTWAIT, copy=False)
-        self.connections.prove(frame)
+        self._sender = self.connections.prove(frame)
         return frame.bytes
 
     def _bind(self, endpoint: Endpoint) -> str:

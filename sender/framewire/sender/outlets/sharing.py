@@ -14,7 +14,7 @@ from framewire.sender.outlets.outlet import Desk, stamped
 __all__ = ["Sharing"]
 
 _ABSENT_NS = 5 * NS
-"""Workers that had no room for so long count as gone, until one has."""
+"""Workers that are connected and had no room for so long count as gone, until one has."""
 
 
 class Sharing:
@@ -33,6 +33,7 @@ class Sharing:
         self._outbox: Mailbox[Packet] = Mailbox(desk.when_full, on_change=desk.wake)
         self._held: Packet | None = None
         self._room_ns: int | None = None
+        self._present = 0  # receivers, as was told last
 
     @property
     def sockets(self) -> Sequence[Socket]:
@@ -44,7 +45,9 @@ class Sharing:
 
     @property
     def receivers(self) -> int:
-        return int(self._room_ns is not None and monotonic_ns() - self._room_ns < _ABSENT_NS)
+        if self._room_ns is None or not self._pusher.attended:
+            return 0
+        return int(monotonic_ns() - self._room_ns < _ABSENT_NS)
 
     @property
     def demand(self) -> frozenset[bytes]:
@@ -63,9 +66,10 @@ class Sharing:
 
     def step(self, now_ns: int) -> bool:
         if self._pusher.has_room:
-            present, self._room_ns = self.receivers, now_ns
-            if not present:
-                self._desk.audience_changed()
+            self._room_ns = now_ns
+        if self.receivers != self._present:
+            self._present = self.receivers
+            self._desk.audience_changed()
         if not self._slows and not self.receivers:
             self.drop_rest()  # what a camera saw then is not for those who come later
         while (packet := self._next()) is not None:
