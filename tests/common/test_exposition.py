@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 import pytest
 from prometheus_client import REGISTRY, Counter
 
-from framewire.common import __version__, exposition
+from framewire.common import __version__, http_server
 from framewire.common.clock import NS
 from framewire.common.errors import EndpointError, TransportError
 from framewire.common.exposition import MetricsServer, render
@@ -180,7 +180,7 @@ def test_who_reads_nothing_does_not_keep_others_waiting(serve: Serve) -> None:
 
 
 def test_nobody_may_take_for_ever(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exposition, "_PATIENCE_NS", NS // 10)
+    monkeypatch.setattr(http_server, "_PATIENCE_NS", NS // 10)
     url = serve().url
     with connect(url) as client:
         client.sendall(PART)

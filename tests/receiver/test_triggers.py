@@ -5,13 +5,14 @@ import io
 import os
 import signal
 import socket
+import struct
 from collections.abc import Iterator
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
 from framewire.common.errors import EndpointError, TransportError, UsageError
-from framewire.receiver import triggers as module
 from framewire.receiver.triggers import Triggers, http_address
 from receiver.publishing import DEADLINE_S, until
 
@@ -82,19 +83,34 @@ def test_what_does_not_trigger(
 def test_an_address_that_cannot_be_taken_apart(
     http_trigger: Triggers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _request(http_trigger, "POST", "http://[") == 404
+    port = urlsplit(http_trigger.addresses[0]).port
+    with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as client:
+        client.sendall(b"POST http://[ HTTP/1.1\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.0 404"
     assert list(http_trigger.taken()) == []
     assert not capsys.readouterr().err
 
 
-def test_who_says_nothing_is_let_go(
-    http_trigger: Triggers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_CLIENT_S", 0.05)
+def test_who_says_nothing_holds_nobody_up(http_trigger: Triggers) -> None:
     address = urlsplit(http_trigger.addresses[0])
     assert address.port
-    with socket.create_connection(("127.0.0.1", address.port)):
+    with ExitStack() as stack:
+        for _ in range(100):
+            stack.enter_context(socket.create_connection(("127.0.0.1", address.port)))
         assert _request(http_trigger, "POST") == 202
+    assert list(http_trigger.taken()) == ["http"]
+
+
+def test_who_hangs_up_is_no_news(
+    http_trigger: Triggers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = urlsplit(http_trigger.addresses[0]).port
+    for _ in range(20):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.sendall(b"GET / HTTP/1.1\r\n\r\nand more")
+    assert _request(http_trigger, "POST") == 202
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ class Peer:
     """When it was accepted or made, monotonic."""
     proven: bool = False
     """Whether a whole message came from it."""
+    subscriptions: int = 0
+    """Where it subscribes: to how much, now."""
     leaving: bool = False
     """Whether it was cut; it is here until the system says so."""
     gone: bool = False
@@ -56,6 +58,14 @@ class Crowd:
             peer.proven = True
             self.proven += 1
         return peer
+
+    def subscribed(self, descriptor: int, change: int) -> int:
+        """To how much it is subscribed now; 0 for one that is not here any more, or is leaving."""
+        peer = self.peers.get(descriptor)
+        if peer is None or peer.leaving:
+            return 0
+        peer.subscriptions = max(0, peer.subscriptions + change)
+        return peer.subscriptions
 
     def shrink(
         self, most: int, now_ns: int, is_at_work: Callable[[int], bool] = lambda descriptor: False
