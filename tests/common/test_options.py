@@ -10,7 +10,8 @@ from framewire.common.options import Count, Duration, Switch
 
 
 @pytest.mark.parametrize(
-    "name", sorted(set(options.__all__) - {"Switch", "Length", "KeyOptions", "NO_KEYS"})
+    "name",
+    sorted(set(options.__all__) - {"Switch", "Length", "KeyOptions", "NO_KEYS", "limits_from"}),
 )
 def test_each_says_what_it_does(name: str) -> None:
     option = getattr(options, name)
