@@ -54,6 +54,7 @@ class _Contexts:
         self._lock = threading.Lock()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._authenticator: Authenticator | None = None
+        self._abandoned: list[zmq.Context[zmq.Socket[bytes]]] = []
         self._pid = 0
         self.users = 0
 
@@ -81,8 +82,9 @@ class _Contexts:
                 return
             context, self._context = self._context, None
             authenticator, self._authenticator = self._authenticator, None
-        if authenticator is not None:
-            authenticator.close()
+        if authenticator is not None and not authenticator.close():
+            self._abandoned.append(context)  # ending it would wait for the handler's socket
+            return
         context.term()  # every socket is closed by now, so this waits for lingering messages at most
 
     def forget(self) -> None:
