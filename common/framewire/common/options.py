@@ -1,12 +1,9 @@
 """Command-line options that several commands share, each explained once."""
 
-from dataclasses import replace
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
-
-from framewire.common.config import DEFAULT_LIMITS, Limits
 
 __all__ = [
     "BindSenders",
@@ -34,7 +31,6 @@ __all__ = [
     "Until",
     "Verbose",
     "Wait",
-    "limits_from",
 ]
 
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -149,9 +145,3 @@ Topics = Annotated[
     list[str] | None,
     Parameter(negative="", help="Topic to take, with all below it; may be repeated. Default: all."),
 ]
-
-
-def limits_from(max_topics: int | None, max_pixels: int | None) -> Limits:
-    """The default limits, but for those that were given."""
-    given = {"topics": max_topics, "picture_pixels": max_pixels}
-    return replace(DEFAULT_LIMITS, **{name: each for name, each in given.items() if each})

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from framewire.common.amount import parse_bytes, parse_duration
+from framewire.common.config import limits_from
 from framewire.common.errors import Closed, ReceiveTimeout, RecordingError, UsageError
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
@@ -28,7 +29,6 @@ from framewire.common.options import (
     Switch,
     Topics,
     Verbose,
-    limits_from,
 )
 from framewire.common.terminal import (
     EXIT_DONE,
