@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from framewire.app.metrics import RelayFigures
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
-from framewire.common.config import DEFAULT_LIMITS, Limits
+from framewire.common.config import DEFAULT_LIMITS, Limits, limits_from
 from framewire.common.errors import ReceiveTimeout, UsageError
 from framewire.common.frame import MAX_HOPS, Packet, Status
 from framewire.common.keyfile import StrPath
@@ -31,7 +31,6 @@ from framewire.common.options import (
     Topics,
     Verbose,
     WithKeys,
-    limits_from,
 )
 from framewire.common.stats import Throttle
 from framewire.common.terminal import EXIT_DONE, LiveLine, Stopper, print_json, set_up_logging
