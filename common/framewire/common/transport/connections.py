@@ -123,8 +123,6 @@ class Connections:
 
     def weigh(self, now_ns: int) -> None:
         """Cut those that send a message without an end; to be called all the time."""
-        if not self.bound:
-            return
         staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
         for number in self._unfinished.too_long(staying, now_ns):
             peer = self._crowd.peers[number]

@@ -152,10 +152,10 @@ class Socket:
         return None
 
     def _receive_part(self, *, first: bool) -> bytes:
-        if not first or self.connections is None or not self.connections.bound:
+        if not first or self.connections is None:
             return self.socket.recv(zmq.DONTWAIT)
         frame = self.socket.recv(zmq.DONTWAIT, copy=False)
-        self.connections.prove(frame)
+        (self.connections.prove if self.connections.bound else self.connections.took)(frame)
         return frame.bytes
 
     def _bind(self, endpoint: Endpoint) -> str:
