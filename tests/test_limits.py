@@ -8,12 +8,13 @@ from typing import get_args, get_type_hints
 import msgspec
 import pytest
 
-from framewire.app.web import answers, cutting, loans, seat, serving, shelf, theatre
+from framewire.app.web import answers, cutting, loans, seat, shelf, theatre
+from framewire.app.web.limits import LIMITS
 from framewire.common import gaps, http_server, jpeg_syntax, request, topic
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.frame import MAX_HOPS, Header, Status
 from framewire.common.opencv import cv2
-from framewire.common.transport import pubsub
+from framewire.common.transport import connections, pubsub
 from framewire.receiver import receiver, watching
 from framewire.receiver.sinks import files, recorder, window
 from framewire.sender import picture
@@ -65,6 +66,7 @@ CODE = {
     "what came before an event": recorder._RING_BYTES,
     "one subscription": pubsub.MAX_SUBSCRIPTION_BYTES,
     "different subscriptions": DEFAULT_LIMITS.subscriptions,
+    "connections to a socket": connections.MOST_CONNECTIONS,
     "one request": request.MAX_REQUEST_BYTES,
     "topics of a request": request.MOST_TOPICS,
     "requests of a connection that wait": DEFAULT_LIMITS.requests,
@@ -72,9 +74,9 @@ CODE = {
     "receivers that ask": DEFAULT_LIMITS.connections,
     "levels of one picture": picture._MOST_LEVELS,
     "frames on their way to the socket": publishing._OUTBOX_BYTES,
-    "connections of the web viewer": serving._MOST_AT_ONCE,
-    "head of an HTTP request": serving._HEADERS_BYTES,
-    "WebSocket message from a browser": serving._ANSWER_BYTES,
+    "connections of the web viewer": LIMITS.connections,
+    "head of an HTTP request": LIMITS.head_bytes,
+    "WebSocket message from a browser": LIMITS.message_bytes,
     "acknowledgement": answers.ACK_LENGTH,
     "command of a browser that plays": seat._COMMAND_LENGTH,
     "browsers that play recordings": theatre.SEATS,

@@ -1,8 +1,10 @@
 """The connections of a socket: how many there are, why one was refused, and cutting one."""
 
+import errno
 import logging
 import socket
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 
 import zmq
@@ -10,8 +12,8 @@ from zmq.utils.monitor import parse_monitor_message
 
 from framewire.common.clock import monotonic_ns
 from framewire.common.descriptors import most_descriptors
-from framewire.common.stats import Throttle
 from framewire.common.transport.crowd import Crowd
+from framewire.common.transport.refusals import Refusals
 from framewire.common.transport.unfinished import Unfinished
 
 __all__ = ["MOST_CONNECTIONS", "Connections"]
@@ -42,9 +44,24 @@ _REFUSED: Mapping[tuple[bool, bool, int], str] = {
     (False, False, _MISMATCH): "it speaks with keys only: give --key and --server-key",
     (False, True, _CRYPTO): "it is not who it should be: its key is not that of --server-key",
 }
-_DENIED: Mapping[bool, str] = {
-    True: "its key is not allowed here",
-    False: "it does not allow our key: add our public key to its --allow folder",
+_DENIED = "it does not allow this key: copy its .key file into the folder of --allow there"
+_HANG_UPS = {errno.EPIPE, errno.ECONNRESET}
+_MOST_NAMES = 256
+_HUNG_UP = 3  # so often in a row it is no restart
+_HANGS_UP: Mapping[tuple[bool, bool], str] = {
+    # Who finds first that one side has keys and the other has none hangs up, often before the other
+    # could find it, too. The missing row: who calls an address without keys may just look if it is there.
+    (True, True): "it hangs up at the first word: has it no keys, or not the right --server-key?",
+    (
+        False,
+        True,
+    ): "it hangs up at the first word: is its key the one that --server-key names, and does "
+    "it speak with keys at all?",
+    (
+        False,
+        False,
+    ): "it hangs up at the first word: does it speak with keys (--key, --server-key), or is "
+    "it no framewire?",
 }
 
 
@@ -53,12 +70,29 @@ class _Process:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._refusals: OrderedDict[str, Refusals] = OrderedDict()
         self._sockets = self._connections = 0
 
     def change(self, *, sockets: int = 0, connections: int = 0) -> None:
         with self._lock:
             self._sockets += sockets
             self._connections += connections
+
+    def refused(self, name: str, *what: str) -> int:
+        """How many refusals a line about this one stands for, or 0 to stay quiet.
+
+        Kept by the socket's name: one that is opened anew does not say it all again.
+        """
+        with self._lock:
+            refusals = self._refusals.setdefault(name, Refusals())
+            if len(self._refusals) > _MOST_NAMES:
+                self._refusals.popitem(last=False)
+            return refusals.count(monotonic_ns(), *what)
+
+    def welcomed(self, name: str) -> None:
+        """A connection from here to there stands: the next refusal is news."""
+        with self._lock:
+            self._refusals.pop(name, None)
 
     def allows(self, connections: int) -> int:
         """How many of its `connections` a socket may keep.
@@ -82,16 +116,16 @@ class Connections:
     context, after a thousand events.
     """
 
-    def __init__(self, watched: "zmq.Socket[bytes]", *, bound: bool) -> None:
+    def __init__(self, watched: "zmq.Socket[bytes]", *, bound: bool, keyed: bool) -> None:
         self._watched = watched
         self.name = ""
         """The addresses of the socket."""
         self.bound = bound
-        self._has_keys = watched.getsockopt(zmq.MECHANISM) == zmq.CURVE
+        self._keyed = keyed
+        self._hung_up = 0
         self._crowd = Crowd()
         self._unfinished = Unfinished(int(watched.getsockopt(zmq.MAXMSGSIZE)))
         self._reason = ""
-        self._complaints = Throttle()
         self.ready = False
         """Of a connecting socket: whether its last handshake was good and the connection is up."""
         self.monitor: zmq.Socket[bytes] = watched.get_monitor_socket(_EVENTS)
@@ -130,6 +164,23 @@ class Connections:
             self._complain(peer.address, "it sends a message that does not end")
             self.cut(number)
 
+    def subscribed(self, message: zmq.Frame, *, begins: bool, most: int) -> None:
+        """It is a subscription, or its end: who has more than `most` is cut.
+
+        ZeroMQ keeps them, some 400 bytes each, before anybody here sees one.
+        """
+        if begins:
+            self.prove(message)
+        descriptor = _descriptor(message)
+        if descriptor is None:
+            return
+        self._unfinished.whole(descriptor)
+        if self._crowd.subscribed(descriptor, 1 if begins else -1) > most:
+            peer = self._crowd.peers[descriptor]
+            self._complain(peer.address, f"it has more than {most} subscriptions")
+            peer.leaving = True
+            self.cut(descriptor)
+
     def look(self) -> None:
         """Take in what has happened; cut what is too much; say who was refused."""
         for _ in range(_BURST):
@@ -148,7 +199,9 @@ class Connections:
         elif event == zmq.EVENT_DISCONNECTED:
             self._left(value)
         elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self.ready = True
+            self.ready, self._hung_up = True, 0
+            if not self.bound:
+                _process.welcomed(self.name)
         else:  # the same connection's end follows
             self._reason = self._why(event, value)
 
@@ -175,16 +228,21 @@ class Connections:
 
     def _why(self, event: int, value: int) -> str:
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            return _DENIED[self.bound]
+            return "" if self.bound else _DENIED  # the handler of keys has said whose it is
         if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
             odd = f"what it says is not this protocol ({value:#x})"
-            return _REFUSED.get((self.bound, self._has_keys, value), odd)
-        return ""  # it hung up, or said nothing
+            return _REFUSED.get((self.bound, self._keyed, value), odd)
+        self._hung_up += event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and value in _HANG_UPS
+        if self._hung_up < _HUNG_UP:
+            return ""  # it hung up, or said nothing
+        return _HANGS_UP.get((self.bound, self._keyed), "")
 
     def _complain(self, address: str, reason: str) -> None:
-        if times := self._complaints(monotonic_ns()):
+        host = address.rpartition(":")[0] if self.bound else ""
+        if times := _process.refused(self.name, host, reason):
             more = f" ({times} times)" if times > 1 else ""
-            _log.warning("%s: refused %s: %s%s", self.name, address or "a peer", reason, more)
+            what = "refused" if self.bound else "no connection with"
+            _log.warning("%s: %s %s: %s%s", self.name, what, address or "a peer", reason, more)
 
     def cut(self, descriptor: int) -> None:
         """End a connection; an honest peer makes a new one at once."""
@@ -206,7 +264,8 @@ class Connections:
 
     def cut_all(self) -> None:
         """End every connection, so that all have to prove themselves again."""
-        self.look()
+        while self.monitor.poll(0):  # none that has come already may be overlooked
+            self.look()
         for descriptor in list(self._crowd.peers):
             self.cut(descriptor)
 

@@ -20,6 +20,8 @@ class Peer:
     """When it was accepted or made, monotonic."""
     proven: bool = False
     """Whether a whole message came from it."""
+    subscriptions: int = 0
+    """Where it subscribes: to how much, now."""
     leaving: bool = False
     """Whether it was cut; it is here until the system says so."""
 
@@ -43,6 +45,14 @@ class Crowd:
     def prove(self, descriptor: int) -> None:
         if descriptor in self.peers:
             self.peers[descriptor].proven = True
+
+    def subscribed(self, descriptor: int, change: int) -> int:
+        """To how much it is subscribed now; 0 for one that is not here any more, or is leaving."""
+        peer = self.peers.get(descriptor)
+        if peer is None or peer.leaving:
+            return 0
+        peer.subscriptions = max(0, peer.subscriptions + change)
+        return peer.subscriptions
 
     @property
     def proven(self) -> int:

@@ -11,7 +11,10 @@ import zmq
 
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
+from framewire.common.keytext import Keys
+from framewire.common.transport.authenticator import Authenticator, Door
 from framewire.common.transport.connections import Connections
+from framewire.common.transport.curve import use_as_client, use_as_server
 
 __all__ = ["Socket", "open_sockets"]
 
@@ -45,6 +48,7 @@ class _Contexts:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._authenticator: Authenticator | None = None
         self._pid = 0
         self.users = 0
 
@@ -52,8 +56,17 @@ class _Contexts:
         with self._lock:
             if self._context is None or self._pid != os.getpid():
                 self._context, self._pid, self.users = zmq.Context(), os.getpid(), 0
+                self._authenticator = None
             self.users += 1
             return self._context
+
+    def authenticator(self) -> Authenticator:
+        """The handler of keys of the context, for somebody who uses that."""
+        with self._lock:
+            if self._authenticator is None:
+                assert self._context is not None
+                self._authenticator = Authenticator(self._context)
+            return self._authenticator
 
     def release(self) -> None:
         with self._lock:
@@ -61,6 +74,9 @@ class _Contexts:
             if self.users or self._context is None:
                 return
             context, self._context = self._context, None
+            authenticator, self._authenticator = self._authenticator, None
+        if authenticator is not None:
+            authenticator.close()
         context.term()  # every socket is closed by now, so this waits for lingering messages at most
 
 
@@ -73,10 +89,17 @@ def open_sockets() -> int:
 
 
 class Socket:
-    """A ZeroMQ socket with its options and addresses. One thread uses it."""
+    """A ZeroMQ socket with its options and addresses. One thread uses it.
+
+    With `keys` it talks by CURVE only, at all addresses that can leave this process.
+    """
 
     def __init__(
-        self, kind: int, options: Mapping[int, int], endpoints: Iterable[Endpoint]
+        self,
+        kind: int,
+        options: Mapping[int, int],
+        endpoints: Iterable[Endpoint],
+        keys: Keys | None = None,
     ) -> None:
         context = _contexts.acquire()
         try:
@@ -86,6 +109,9 @@ class Socket:
             raise TransportError(f"no more sockets can be opened: {error}") from error
         self.socket.copy_threshold = _COPIED_BYTES
         self._open = True
+        self._keys = keys
+        self._door: Door | None = None
+        self._revoked = False
         self.connections: Connections | None = None
         """None before it has an address, and of `inproc`, which has no connections."""
         self._skipping = False  # whether the rest of a message that was given out is to come
@@ -111,12 +137,19 @@ class Socket:
             raise
         if self.connections is not None:
             self.connections.name = ", ".join(used)
+        if self._door is not None:
+            self._door.place = ", ".join(used)
         return used
 
     def _watch(self, endpoints: Sequence[Endpoint], *, bound: bool) -> None:
         if all(endpoint.transport == "inproc" for endpoint in endpoints):
             return
-        self.connections = Connections(self.socket, bound=bound)
+        self.connections = Connections(self.socket, bound=bound, keyed=self._keys is not None)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the connection of a connecting socket stands, all that comes before it included."""
+        return self.connections is None or self.connections.ready
 
     def _notice_room(self) -> None:
         """Let ZeroMQ take in what its other threads have to tell: that a queue has room again.
@@ -164,13 +197,40 @@ class Socket:
             url = url.replace("localhost", "127.0.0.1", 1)
         if endpoint.transport == "ipc":
             _check_ipc_path(endpoint)
+        self._guard(endpoint)
         try:
             self.socket.bind(url)
         except (zmq.ZMQError, OSError) as error:
             raise _bind_error(endpoint, error.errno or 0, str(error)) from error
         return _named(endpoint, self.socket.getsockopt_string(zmq.LAST_ENDPOINT))
 
+    def _guard(self, endpoint: Endpoint) -> None:
+        """Let in only whom the keys allow, at what is bound next."""
+        if self._keys is None or self._keys.allow is None or endpoint.transport == "inproc":
+            return
+        if self._door is None:
+            self._door = _contexts.authenticator().open(
+                self._keys.allow, str(endpoint), self._note_revoked
+            )
+        use_as_server(self.socket, self._keys.own, self._door.domain)
+
+    def _note_revoked(self) -> None:
+        self._revoked = True
+
+    def attend(self) -> None:
+        """Do what others have noted for the thread of this socket; `wait` calls it.
+
+        ZeroMQ asks about a key when a connection begins and never again. Where one was revoked all
+        connections are cut: not every kind of socket can tell which is whose, and those who are still
+        allowed are back in a moment.
+        """
+        if self._revoked and self.connections is not None:
+            self._revoked = False
+            self.connections.cut_all()
+
     def _connect(self, endpoint: Endpoint) -> str:
+        if self._keys is not None and endpoint.transport != "inproc":
+            use_as_client(self.socket, self._keys.own, self._keys.servers[endpoint])
         try:
             self.socket.connect(endpoint.url)
         except zmq.ZMQError as error:
@@ -184,6 +244,8 @@ class Socket:
             if self.connections is not None:
                 self.connections.close()
             self.socket.close(linger_ms)
+            if self._door is not None:
+                _contexts.authenticator().forget(self._door)
             _contexts.release()
 
 
