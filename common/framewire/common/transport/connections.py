@@ -165,8 +165,6 @@ class Connections:
 
     def weigh(self, now_ns: int) -> None:
         """Cut those that send a message without an end; to be called all the time."""
-        if not self.bound:
-            return
         staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
         for number in self._unfinished.too_long(staying, now_ns):
             peer = self._crowd.peers[number]
@@ -183,6 +181,7 @@ class Connections:
         descriptor = _descriptor(message)
         if descriptor is None:
             return
+        self._unfinished.whole(descriptor)
         if self._crowd.subscribed(descriptor, 1 if begins else -1) > most:
             peer = self._crowd.peers[descriptor]
             self._complain(peer.address, f"it has more than {most} subscriptions")

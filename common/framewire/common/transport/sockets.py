@@ -211,10 +211,13 @@ class Socket:
         return None
 
     def _receive_part(self, *, first: bool) -> bytes:
-        if not first or self.connections is None or not self.connections.bound:
+        if not first or self.connections is None:
             return self.socket.recv(zmq.DONTWAIT)
         frame = self.socket.recv(zmq.DONTWAIT, copy=False)
-        self._sender = self.connections.prove(frame)
+        if self.connections.bound:
+            self._sender = self.connections.prove(frame)
+        else:
+            self.connections.took(frame)
         return frame.bytes
 
     def _bind(self, endpoint: Endpoint) -> str:
