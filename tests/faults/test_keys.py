@@ -99,9 +99,9 @@ WRONG = ("no key", "unknown key", "wrong server key", "the other side has none")
 _HUNG_UP = "it hangs up at the first word"
 LINES = {
     # what the side that binds says, and the side that connects
-    "no key": (("it speaks without keys", _HUNG_UP), ("it speaks with keys only", _HUNG_UP)),
+    "no key": (("it has no keys", _HUNG_UP), ("it speaks with keys only", _HUNG_UP)),
     "unknown key": (("refused the key",), ("it does not allow this key",)),
-    "wrong server key": (("it takes this side for another",), (_HUNG_UP,)),
+    "wrong server key": (("takes this side for another",), (_HUNG_UP,)),
     "the other side has none": (("it speaks with keys",), ("it speaks without keys", _HUNG_UP)),
 }
 KNOWN_S = 15.0
