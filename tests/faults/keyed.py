@@ -185,15 +185,15 @@ class Meeting:
                     raise
                 time.sleep(0.02)
 
-    def connect(self, **keys: Any) -> None:
-        """Open the side that connects; with its keys by default."""
+    def connect(self, *, at: str = "", **keys: Any) -> None:
+        """Open the side that connects, through the tap if there is one; with its keys by default."""
         options = keys or {
             "key": f"{self.connector}.key_secret",
             "server_key": f"{self.binder}.key",
         }
         if options == {"plain": True}:
             options = {}
-        there = self.tap.url if self.tap else self._address
+        there = at or (self.tap.url if self.tap else self._address)
         if self.connector == "camera":
             self.ends["camera"] = Camera(connect=there, **options)
         else:

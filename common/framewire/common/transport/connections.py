@@ -6,6 +6,7 @@ import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Literal
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
@@ -18,7 +19,10 @@ from framewire.common.transport.refusals import Refusals
 from framewire.common.transport.traffic import taken_bytes
 from framewire.common.transport.unfinished import Unfinished
 
-__all__ = ["MOST_CONNECTIONS", "Connections"]
+__all__ = ["MOST_CONNECTIONS", "Connections", "Stage"]
+
+Stage = Literal["alone", "greeting", "open"]
+"""Nobody is at the other end; somebody is, and the handshake goes on, for three seconds at most; it is done."""
 
 _log = logging.getLogger("framewire.transport")
 
@@ -137,6 +141,13 @@ class Connections:
 
     def __len__(self) -> int:
         return len(self._crowd)
+
+    @property
+    def stage(self) -> Stage:
+        """Of a connecting socket: how far it has come."""
+        if self.ready:
+            return "open"
+        return "greeting" if len(self._crowd) else "alone"
 
     @property
     def proven(self) -> int:
