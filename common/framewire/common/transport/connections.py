@@ -11,7 +11,7 @@ from typing import Literal
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from framewire.common.clock import monotonic_ns
+from framewire.common.clock import NS, monotonic_ns
 from framewire.common.descriptors import most_descriptors
 from framewire.common.transport.crowd import Crowd, Peer
 from framewire.common.transport.handshakes import Handshakes
@@ -22,7 +22,7 @@ from framewire.common.transport.unfinished import Unfinished
 __all__ = ["MOST_CONNECTIONS", "Connections", "Stage"]
 
 Stage = Literal["alone", "greeting", "open"]
-"""Nobody is at the other end; somebody is, and the handshake goes on, for three seconds at most; it is done."""
+"""Nobody who speaks this protocol is at the other end; somebody may be, the handshake goes on; it is done."""
 
 _log = logging.getLogger("framewire.transport")
 
@@ -31,6 +31,8 @@ MOST_CONNECTIONS = 1024
 
 _HANDSHAKE_BYTES = 512
 """What both sides say before the first message, at most: with keys some 400 bytes."""
+_GREETING_NS = 7 * NS // 2
+"""ZeroMQ ends a handshake after three seconds, but does not know that one with a web server is none."""
 _BURST = 256  # events at a time; the next look goes on where this one ended
 _EVENTS = (
     zmq.EVENT_ACCEPTED
@@ -147,7 +149,9 @@ class Connections:
         """Of a connecting socket: how far it has come."""
         if self.ready:
             return "open"
-        return "greeting" if len(self._crowd) else "alone"
+        young_ns = monotonic_ns() - _GREETING_NS
+        young = any(peer.since_ns > young_ns for peer in self._crowd.peers.values())
+        return "greeting" if young else "alone"
 
     @property
     def proven(self) -> int:
