@@ -58,10 +58,11 @@ class WatchedLink(Generic[S]):
         A handshake, which takes five round trips with keys, is no silence; ZeroMQ ends a long one.
         """
         stage = self._socket.stage
-        if stage != "alone":
-            self._up_ns = now_ns
         if stage == "greeting":
             self._watch.pause(now_ns)
+            return False
+        if stage == "open":
+            self._up_ns = now_ns
         alone = now_ns - self._up_ns > SILENCE_NS
         return self._connects and (alone or self._watch.is_deaf(now_ns))
 

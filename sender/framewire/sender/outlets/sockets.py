@@ -68,9 +68,9 @@ class Sockets(Generic[S]):
         """
         closed = []
         for place, socket in enumerate(self._connecting):
-            if socket.stage != "alone":
+            if socket.stage == "open":
                 self._seen_ns[place] = now_ns
-            elif now_ns - self._seen_ns[place] > _ALONE_NS:
+            elif socket.stage == "alone" and now_ns - self._seen_ns[place] > _ALONE_NS:
                 self._seen_ns[place] = now_ns
                 try:
                     self._connecting[place] = self._open((), (self._endpoints[place],))
