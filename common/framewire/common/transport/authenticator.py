@@ -127,10 +127,7 @@ class Authenticator:
         self._closing = True
         self._waker.wake()
         self._thread.join(_JOIN_S)
-        if self._thread.is_alive():
-            return False
-        self._waker.close()
-        return True
+        return not self._thread.is_alive()
 
     # -- the handler's thread -----------------------------------------------------------------
 
@@ -147,6 +144,7 @@ class Authenticator:
                     repr(error),
                 )
                 pause(_AGAIN_S)
+        self._waker.close()
 
     def _serve(self, handler: "zmq.Socket[bytes]") -> None:
         look_ns = monotonic_ns()

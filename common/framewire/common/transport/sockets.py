@@ -15,7 +15,7 @@ from framewire.common.errors import TransportError
 from framewire.common.forking import close_in_children
 from framewire.common.keytext import Keys
 from framewire.common.transport.authenticator import Authenticator, Door
-from framewire.common.transport.connections import Connections
+from framewire.common.transport.connections import Connections, Stage
 from framewire.common.transport.crowd import Peer
 from framewire.common.transport.curve import use_as_client, use_as_server
 from framewire.common.transport.shortage import check_spare_files, refused
@@ -166,9 +166,9 @@ class Socket:
         self.connections = Connections(self.socket, bound=bound, keyed=self._keys is not None)
 
     @property
-    def is_up(self) -> bool:
-        """Whether the connection of a connecting socket stands, all that comes before it included."""
-        return self.connections is None or self.connections.ready
+    def stage(self) -> Stage:
+        """Of a connecting socket: how far it has come."""
+        return "open" if self.connections is None else self.connections.stage
 
     @property
     def attended(self) -> bool:
