@@ -109,8 +109,9 @@ class Showing:
         self.process.kill()
         self.process.wait()
         self._reader.join()
-        if self.process.stdout:
-            self.process.stdout.close()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream:
+                stream.close()
 
 
 def _tell(kind: str, what: object) -> None:
