@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from faults.observing import connections, resident_bytes
-from faults.showing import Showing
+from faults.showing import Receiving, Showing, program, showing
 from faults.stage import stage, where
 from framewire.common.endpoint import PATTERNS
 from framewire.sender import Sender
@@ -27,18 +27,15 @@ _, ASKS, PULLS = PATTERNS
 @pytest.mark.timeout(90)
 def test_a_stopped_receiver_costs_nobody_anything_and_goes_on_with_the_newest() -> None:
     with stage() as play, ExitStack() as stack:
-        others = [
-            stack.enter_context(Showing(f"{p}+tcp://127.0.0.1:{play.ports[p, 'bound']}"))
-            for p in PATTERNS
-        ]
+        calls = (f"{p}+tcp://127.0.0.1:{play.ports[p, 'bound']}" for p in PATTERNS)
+        others = stack.enter_context(program(*(Receiving((call,)) for call in calls)))
         for other in others:
             other.wait_for_frames()
         pids = {side: sender.process.pid for side, sender in play.senders.items()}
         held = {side: resident_bytes(pid) for side, pid in pids.items()}
         links = {key: play.links(*key) for key in play.receivers}
         assert all(len(each) == 1 for each in links.values()), links
-        for receiver in play.receivers.values():
-            receiver.process.send_signal(signal.SIGSTOP)
+        play.signal_receivers(signal.SIGSTOP)
         began_s = time.time()
         for (pattern, side), (link,) in links.items():
             if pattern != ASKS:  # who asks for nothing is sent nothing
@@ -52,8 +49,7 @@ def test_a_stopped_receiver_costs_nobody_anything_and_goes_on_with_the_newest() 
         for other in others:
             shown = [began_s, *(each.at_s for each in other.since(began_s)), goes_on_s]
             assert max(later - earlier for earlier, later in pairwise(shown)) < UNTOUCHED_S
-        for receiver in play.receivers.values():
-            receiver.process.send_signal(signal.SIGCONT)
+        play.signal_receivers(signal.SIGCONT)
         for key, receiver in play.receivers.items():
             newest = receiver.shows_frame_of(goes_on_s, 5.0)
             assert newest.at_s - goes_on_s < NEWEST_S, where(key)
@@ -76,9 +72,9 @@ def test_a_killed_receiver_is_counted_no_more_and_leaves_nothing_open(
             """One that takes two topics: it is one receiver all the same."""
             taken = ["a", "b"]
             here = (
-                Showing(endpoint, topics=taken)
+                showing(endpoint, topics=taken)
                 if side == "bound"
-                else Showing(bind=endpoint, topics=taken)
+                else showing(bind=endpoint, topics=taken)
             )
             return stack.enter_context(here)
 

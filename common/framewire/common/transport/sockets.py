@@ -12,7 +12,7 @@ import zmq
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
 from framewire.common.keytext import Keys
-from framewire.common.transport.authenticator import Authenticator, Door
+from framewire.common.transport.authenticator import OPEN_DOMAIN, Authenticator, Door
 from framewire.common.transport.connections import Connections
 from framewire.common.transport.crowd import Peer
 from framewire.common.transport.curve import use_as_client, use_as_server
@@ -123,6 +123,8 @@ class Socket:
         """... or when one can be sent."""
         for option, value in {**_COMMON, **options}.items():
             self.socket.setsockopt(option, value)
+        if keys is None:
+            self.socket.zap_domain = OPEN_DOMAIN
         if any(endpoint.ipv6 for endpoint in endpoints):
             self.socket.setsockopt(zmq.IPV6, 1)
 
