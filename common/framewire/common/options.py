@@ -1,11 +1,14 @@
 """Command-line options that several commands share, each explained once."""
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
 __all__ = [
+    "NO_KEYS",
     "BindSenders",
     "BindTo",
     "ConnectTo",
@@ -17,6 +20,7 @@ __all__ = [
     "History",
     "Insecure",
     "Json",
+    "KeyOptions",
     "Length",
     "Loop",
     "MaxPixels",
@@ -31,6 +35,7 @@ __all__ = [
     "Until",
     "Verbose",
     "Wait",
+    "WithKeys",
 ]
 
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -45,6 +50,42 @@ Length = Annotated[str | None, Parameter(negative="")]
 Insecure = Annotated[
     Switch, Parameter(help="Allow an address that other machines can reach, without keys.")
 ]
+
+
+@dataclass(frozen=True)
+class KeyOptions:
+    """The options --key, --allow and --server-key: see docs/guide/security.md."""
+
+    key: Annotated[
+        Path | None,
+        Parameter(help="Own secret key, NAME.key_secret; made by `framewire keygen NAME`."),
+    ] = None
+    allow: Annotated[
+        Path | None,
+        Parameter(
+            help="Folder with the public keys, NAME.key, of those who may connect to the addresses "
+            "that are bound here. Changes count at once."
+        ),
+    ] = None
+    server_key: Annotated[
+        list[Path] | None,
+        Parameter(
+            negative="",
+            help="Public key of who is to be at the address to connect to; of several, one for all "
+            "or one for each in their order.",
+        ),
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The same for `Sender` and `Receiver`."""
+        return {"key": self.key, "allow": self.allow, "server_key": self.server_key or ()}
+
+
+WithKeys = Annotated[KeyOptions, Parameter(name="*", help="The keys to use.")]
+NO_KEYS = KeyOptions()
+"""No options of keys: all is in the open."""
+
 Json = Annotated[
     Switch, Parameter(help="Print events, figures and the summary as JSON lines on stdout.")
 ]

@@ -16,6 +16,7 @@ from framewire.common.clock import NS
 from framewire.common.errors import Closed, UsageError
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
+    NO_KEYS,
     BindTo,
     ConnectTo,
     Count,
@@ -31,6 +32,7 @@ from framewire.common.options import (
     Until,
     Verbose,
     Wait,
+    WithKeys,
 )
 from framewire.common.terminal import LiveLine, Stopper, print_json, set_up_logging
 from framewire.sender.keyboard import Keyboard
@@ -94,6 +96,7 @@ def send(
     wait: Wait = 0,
     history: History = None,
     metrics: Metrics = None,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -151,6 +154,7 @@ def send(
                 gray=gray,
                 when_full="newest" if opened.live else "block",
                 history=parse_bytes(history) if history else 0,
+                **keys.given,
                 insecure=insecure,
             )
         )
@@ -182,6 +186,7 @@ def replay(
     wait: Wait = 0,
     history: History = None,
     metrics: Metrics = None,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -234,6 +239,7 @@ def replay(
                 topic=topic,
                 queue=min(_MOST_WAIT, _WAIT_EACH * len(session.topics)),
                 history=parse_bytes(history) if history else 0,
+                **keys.given,
                 insecure=insecure,
             )
         )

@@ -14,6 +14,7 @@ from framewire.common.config import limits_from
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address, parse_address
 from framewire.common.options import (
+    NO_KEYS,
     BindSenders,
     Duration,
     Endpoints,
@@ -23,6 +24,7 @@ from framewire.common.options import (
     MaxTopics,
     Switch,
     Verbose,
+    WithKeys,
 )
 from framewire.common.terminal import EXIT_DONE, Stopper, print_json, set_up_logging
 from framewire.receiver import Receiver
@@ -46,6 +48,7 @@ def web(
     duration: Duration = None,
     max_topics: MaxTopics = None,
     max_pixels: MaxPixels = None,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -88,6 +91,7 @@ def web(
             bind=bind or (),
             topics=None,
             keep="newest",
+            **keys.given,
             insecure=insecure,
             limits=limits_from(max_topics, max_pixels),
         ) as receiver,

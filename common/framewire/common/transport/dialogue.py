@@ -7,6 +7,7 @@ import zmq
 
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
+from framewire.common.keytext import Keys
 from framewire.common.transport.sockets import Socket
 
 __all__ = ["Dialogue", "Sent"]
@@ -35,14 +36,18 @@ class Dialogue(Socket):
     """
 
     def __init__(
-        self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], max_message_bytes: int
+        self,
+        bind: Sequence[Endpoint],
+        connect: Sequence[Endpoint],
+        max_message_bytes: int,
+        keys: Keys | None = None,
     ) -> None:
         self._addresses = bool(bind)
         kind = zmq.ROUTER if bind else zmq.DEALER
         options: dict[int, int] = {**_OPTIONS, zmq.MAXMSGSIZE: max_message_bytes}
         if bind:
             options[zmq.ROUTER_MANDATORY] = 1  # say so when a peer is gone
-        super().__init__(kind, options, (*bind, *connect))
+        super().__init__(kind, options, (*bind, *connect), keys)
         self.endpoints = self._attach(bind, connect)
 
     @property

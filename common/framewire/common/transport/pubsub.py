@@ -7,6 +7,7 @@ import zmq
 from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.endpoint import Endpoint
+from framewire.common.keytext import Keys
 from framewire.common.stats import Patience
 from framewire.common.transport.sockets import Socket
 
@@ -53,6 +54,7 @@ class Publisher(Socket):
         *,
         topics: int = 1,
         patient: bool = False,
+        keys: Keys | None = None,
         most_subscriptions: int = DEFAULT_LIMITS.subscriptions,
     ) -> None:
         options: dict[int, int] = {
@@ -60,7 +62,7 @@ class Publisher(Socket):
             zmq.SNDHWM: SEND_MARK_PER_TOPIC * topics,
             zmq.SNDBUF: BUFFER_BYTES,
         }
-        super().__init__(zmq.XPUB, options, (*bind, *connect))
+        super().__init__(zmq.XPUB, options, (*bind, *connect), keys)
         self._patience = Patience(*(_PATIENT if patient else _LIVE))
         self._most = most_subscriptions
         self._has_dropped = False
@@ -87,6 +89,8 @@ class Publisher(Socket):
             message = frame.bytes
             begins = message[:1] == b"\1"
             if not begins and message[:1] != b"\0":
+                if self.connections is not None:
+                    self.connections.took(frame)
                 continue
             if self.connections is not None:
                 self.connections.subscribed(frame, begins=begins, most=self._most)
@@ -145,13 +149,14 @@ class Subscriber(Socket):
         connect: Sequence[Endpoint],
         prefixes: Collection[bytes],
         max_message_bytes: int,
+        keys: Keys | None = None,
     ) -> None:
         options: dict[int, int] = {
             zmq.RCVHWM: RECEIVE_MARK,
             zmq.RCVBUF: BUFFER_BYTES,
             zmq.MAXMSGSIZE: max_message_bytes,
         }
-        super().__init__(zmq.SUB, options, (*bind, *connect))
+        super().__init__(zmq.SUB, options, (*bind, *connect), keys)
         self._prefixes: set[bytes] = set()
         self.select(prefixes)
         self.endpoints = self._attach(bind, connect)

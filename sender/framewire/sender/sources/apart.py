@@ -52,12 +52,13 @@ class Noise:
         self._lines.extend(filter(None, (self._plain(line) for line in lines[-_LINES:])))
 
     def _plain(self, line: bytes) -> str:
-        text = line.decode(errors="replace")
-        if self._secret:
-            text = text.replace(self._secret, "***")
+        text = line.decode(errors="replace").strip()
         # FFmpeg's "[rtsp @ 0x55..] ", OpenCV's "[ WARN:0@0.1] global cap.cpp:914 open "
-        text = re.sub(r"^(\[[^]]*\] ?)+(global \S+ \S+ )?", "", text.strip())
-        return "".join(c for c in text if c.isprintable())[:_LINE]
+        text = re.sub(r"^(\[[^]]*\] ?)+(global \S+ \S+ )?", "", text)
+        text = "".join(c for c in text if c.isprintable())
+        if self._secret:  # last: what was left out may have stood within it
+            text = text.replace(self._secret, "***")
+        return text[:_LINE]
 
     @property
     def last(self) -> str:
