@@ -67,7 +67,6 @@ CODE = {
     "connections to a socket": connections.MOST_CONNECTIONS,
     "one subscription": pubsub.MAX_SUBSCRIPTION_BYTES,
     "different subscriptions": DEFAULT_LIMITS.subscriptions,
-    "connections to a socket": connections.MOST_CONNECTIONS,
     "one request": request.MAX_REQUEST_BYTES,
     "topics of a request": request.MOST_TOPICS,
     "requests of a connection that wait": DEFAULT_LIMITS.requests,
