@@ -16,6 +16,7 @@ from framewire.common.forking import close_in_children
 from framewire.common.keytext import Keys
 from framewire.common.transport.authenticator import Authenticator, Door
 from framewire.common.transport.connections import Connections
+from framewire.common.transport.crowd import Peer
 from framewire.common.transport.curve import use_as_client, use_as_server
 from framewire.common.transport.shortage import check_spare_files, refused
 
@@ -53,6 +54,7 @@ class _Contexts:
         self._lock = threading.Lock()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._authenticator: Authenticator | None = None
+        self._abandoned: list[zmq.Context[zmq.Socket[bytes]]] = []
         self._pid = 0
         self.users = 0
 
@@ -80,8 +82,9 @@ class _Contexts:
                 return
             context, self._context = self._context, None
             authenticator, self._authenticator = self._authenticator, None
-        if authenticator is not None:
-            authenticator.close()
+        if authenticator is not None and not authenticator.close():
+            self._abandoned.append(context)  # ending it would wait for the handler's socket
+            return
         context.term()  # every socket is closed by now, so this waits for lingering messages at most
 
     def forget(self) -> None:
@@ -125,6 +128,7 @@ class Socket:
         self._revoked = False
         self.connections: Connections | None = None
         """None before it has an address, and of `inproc`, which has no connections."""
+        self._sender: Peer | None = None  # of the last message, to a bound socket
         self._skipping = False  # whether the rest of a message that was given out is to come
         self.awaits_message = True
         """Whether `wait` ends when a message arrives ..."""
@@ -166,6 +170,13 @@ class Socket:
         """Whether the connection of a connecting socket stands, all that comes before it included."""
         return self.connections is None or self.connections.ready
 
+    @property
+    def attended(self) -> bool:
+        """Whether somebody is connected; true where that is not known. Any thread may ask."""
+        if self.connections is None:
+            return True
+        return bool(len(self.connections)) if self.connections.bound else self.connections.ready
+
     def _notice_room(self) -> None:
         """Let ZeroMQ take in what its other threads have to tell: that a queue has room again.
 
@@ -200,10 +211,13 @@ class Socket:
         return None
 
     def _receive_part(self, *, first: bool) -> bytes:
-        if not first or self.connections is None or not self.connections.bound:
+        if not first or self.connections is None:
             return self.socket.recv(zmq.DONTWAIT)
         frame = self.socket.recv(zmq.DONTWAIT, copy=False)
-        self.connections.prove(frame)
+        if self.connections.bound:
+            self._sender = self.connections.prove(frame)
+        else:
+            self.connections.took(frame)
         return frame.bytes
 
     def _bind(self, endpoint: Endpoint) -> str:
