@@ -34,7 +34,9 @@ PURE = (
         "level", "matroska", "matroska_writing", "metrics", "place", "recording_index", "request", "stats",
         "testchart", "timeline", "topic", "transport/crowd", "transport/zap", "wire", "z85",
     )),
-    *(f"{_SENDER}/{name}.py" for name in ("account", "history", "metrics", "pacing", "sequence")),
+    *(f"{_SENDER}/{name}.py" for name in (
+        "account", "history", "metrics", "pacing", "sequence", "sources/patience",
+    )),
     *(f"{_LINKS}/{name}.py" for name in (
         "conversation", "path", "rate_control", "steering", "watch",
     )),

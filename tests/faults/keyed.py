@@ -22,7 +22,7 @@ PATTERNS = ("", "req-rep+", "push-pull+")
 PICTURE = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
 """Some 20 kB as JPEG."""
 
-Options = dict[str, Any]
+_STREAM_BYTES = 50_000  # the handshake is over, and frames are under way
 
 
 class Camera:
@@ -83,7 +83,8 @@ class Tap:
         self.url = f"{self._pattern}tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections: list[tuple[bytearray, bytearray]] = []
         self._open: set[socket.socket] = set()
-        self._closed = False
+        self.spoil = False
+        """Whether to change a bit of what passes next, in the middle of a stream."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -107,6 +108,9 @@ class Tap:
         with suppress(OSError):
             while data := source.recv(65536):
                 kept += data
+                if self.spoil and len(kept) > _STREAM_BYTES:
+                    self.spoil = False
+                    data = data[:-1] + bytes((data[-1] ^ 4,))
                 sink.sendall(data)
         for each in (source, sink):
             with suppress(OSError):

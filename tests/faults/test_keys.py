@@ -24,7 +24,11 @@ from faults.keyed import (
     meetings,
 )
 from framewire.app.relay import Relay
-from framewire.common.transport import authenticator, open_sockets
+from framewire.common.endpoint import parse_endpoint
+from framewire.common.keyfile import read_public
+from framewire.common.keytext import Keys
+from framewire.common.transport import Subscriber, authenticator, open_sockets
+from framewire.common.transport.curve import new_pair
 from processes import Start, until
 
 REFUSED_S = 3.0
@@ -225,6 +229,38 @@ def test_keys_hold_across_restarts_of_either_side(stack: ExitStack) -> None:
         assert not any(each.tap.shows(mark) for mark in MARKS)
 
 
+def test_a_bit_changed_on_the_way_ends_the_connection_and_no_frame_is_wrong(
+    stack: ExitStack,
+) -> None:
+    each_way = opened(stack, tapped=True)
+    all_flow(each_way, time.monotonic(), PUT_RIGHT_S)
+    taps = [each.tap for each in each_way if each.tap]
+    before = [len(tap.connections) for tap in taps]
+    for tap in taps:
+        tap.spoil = True
+    until(lambda: not any(tap.spoil for tap in taps))
+    spoiled = time.monotonic()
+    time.sleep(0.5)  # what was on its way has come
+    all_flow(each_way, time.monotonic(), PUT_RIGHT_S - (time.monotonic() - spoiled))
+    assert all(len(tap.connections) > were for tap, were in zip(taps, before, strict=True))
+    assert all(each.viewer.receiver.stats.malformed == 0 for each in each_way)
+
+
+def test_what_was_said_before_lets_nobody_in(stack: ExitStack) -> None:
+    each_way = [each for each in opened(stack, tapped=True) if each.binder == "camera"]
+    all_flow(each_way, time.monotonic(), PUT_RIGHT_S)
+    calls = []
+    for each in each_way:
+        assert each.tap
+        said, _ = each.tap.connections[0]
+        port = int(each.ends["camera"].url.rpartition(":")[2])
+        calls.append(stack.enter_context(closing(socket.create_connection(("127.0.0.1", port)))))
+        calls[-1].sendall(said)
+    time.sleep(REFUSED_S)
+    assert all(len(_all_of(call)) < HANDSHAKE_BYTES for call in calls)
+    all_flow(each_way, time.monotonic(), PUT_RIGHT_S)
+
+
 def test_in_the_open_the_tap_sees_it_all(stack: ExitStack) -> None:
     """So that the other tests mean something."""
     each = Meeting("", "camera", tapped=True)
@@ -391,11 +427,22 @@ def test_floods_without_a_key_are_refused_and_memory_stays(
             for mechanism in (b"NULL", b"CURVE"):
                 taken += _flood(port, _greeting(mechanism) + _ready(kind), flood)
                 calls += 1
+        _knock(url)
     assert sender.process.poll() is None
     assert sender.resident_bytes() - before < 16 << 20
     assert viewer.got_since(end - 1)
     assert calls > 20
     assert taken / calls < 8 << 20  # what kernels took: nobody read on
+
+
+def _knock(url: str) -> None:
+    """With a key that was made for it, and to the right server: that is all that is wrong."""
+    endpoint = parse_endpoint(url, bind=False)
+    keys = Keys(new_pair(), None, {endpoint: read_public("camera.key")})
+    with ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(closing(Subscriber([], [endpoint], [b""], 1 << 20, keys)))
+        time.sleep(0.05)
 
 
 def _flood(port: int, greeting: bytes, flood: bytes) -> int:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from framewire.common.clock import NS
-from framewire.common.transport.unfinished import Unfinished, received_bytes
+from framewire.common.transport.traffic import received_bytes
+from framewire.common.transport.unfinished import Unfinished
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux tells")
 

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from framewire.app.web.access import Access
 from framewire.app.web.entrance import listen_for_viewers
 from framewire.app.web.running import Running
+from framewire.common.config import limits_from
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address, parse_address
 from framewire.common.options import (
@@ -24,7 +25,6 @@ from framewire.common.options import (
     Switch,
     Verbose,
     WithKeys,
-    limits_from,
 )
 from framewire.common.terminal import EXIT_DONE, Stopper, print_json, set_up_logging
 from framewire.receiver import Receiver

@@ -27,6 +27,7 @@ _LOOK_MS = 1000
 _FRESH_NS = NS // 5
 """Who is not allowed as of a look longer ago than this is worth another."""
 _AGAIN_S = 0.2
+_JOIN_S = 1.0
 
 
 class Door:
@@ -121,12 +122,15 @@ class Authenticator:
         with self._lock:
             self._doors.pop(door.domain, None)
 
-    def close(self) -> None:
-        """Stop, before the context ends."""
+    def close(self) -> bool:
+        """Stop, before the context ends; False if it does not: a folder's disk does not answer."""
         self._closing = True
         self._waker.wake()
-        self._thread.join()
+        self._thread.join(_JOIN_S)
+        if self._thread.is_alive():
+            return False
         self._waker.close()
+        return True
 
     # -- the handler's thread -----------------------------------------------------------------
 

@@ -12,8 +12,9 @@ from zmq.utils.monitor import parse_monitor_message
 
 from framewire.common.clock import monotonic_ns
 from framewire.common.descriptors import most_descriptors
-from framewire.common.transport.crowd import Crowd
+from framewire.common.transport.crowd import Crowd, Peer
 from framewire.common.transport.refusals import Refusals
+from framewire.common.transport.traffic import taken_bytes
 from framewire.common.transport.unfinished import Unfinished
 
 __all__ = ["MOST_CONNECTIONS", "Connections"]
@@ -23,6 +24,8 @@ _log = logging.getLogger("framewire.transport")
 MOST_CONNECTIONS = 1024
 """To one socket. Half of the process's descriptors is a limit of all of them together."""
 
+_HANDSHAKE_BYTES = 512
+"""What both sides say before the first message, at most: with keys some 400 bytes."""
 _BURST = 256  # events at a time; the next look goes on where this one ended
 _EVENTS = (
     zmq.EVENT_ACCEPTED
@@ -139,15 +142,20 @@ class Connections:
         """Connections over which a message came: see `prove`."""
         return self._crowd.proven
 
-    def prove(self, message: zmq.Frame) -> None:
-        """A message has come: its connection is one of the last to be cut."""
+    @property
+    def only(self) -> Peer | None:
+        """Of a connecting socket: the other side, while it is there."""
+        return next(iter(self._crowd.peers.values()), None) if self.ready else None
+
+    def prove(self, message: zmq.Frame) -> Peer | None:
+        """A message has come: its connection, which is one of the last to be cut."""
         descriptor = _descriptor(message)
         if descriptor is None:
-            return
+            return None
         if descriptor not in self._crowd.peers:
             self.look()  # it may have been accepted just now
-        self._crowd.prove(descriptor)
         self._unfinished.whole(descriptor)
+        return self._crowd.prove(descriptor)
 
     def took(self, message: zmq.Frame) -> None:
         """A message has come that proves nothing."""
@@ -169,8 +177,7 @@ class Connections:
 
         ZeroMQ keeps them, some 400 bytes each, before anybody here sees one.
         """
-        if begins:
-            self.prove(message)
+        (self.prove if begins else self.took)(message)
         descriptor = _descriptor(message)
         if descriptor is None:
             return
@@ -206,12 +213,16 @@ class Connections:
             self._reason = self._why(event, value)
 
     def _arrived(self, descriptor: int) -> None:
+        before = len(self._crowd)
         self._crowd.arrived(descriptor, _address(descriptor), monotonic_ns())
         self._unfinished.begun(descriptor)
-        _process.change(connections=1)
+        _process.change(connections=len(self._crowd) - before)
 
     def _shrink(self) -> None:
-        for number in self._crowd.shrink(_process.allows(len(self._crowd)), monotonic_ns()):
+        most = _process.allows(len(self._crowd))
+        # Workers say nothing: what they take shows that they are some.
+        at_work = (_has_taken,) if self._watched.type == zmq.PUSH else ()
+        for number in self._crowd.shrink(most, monotonic_ns(), *at_work):
             self._complain(self._crowd.peers[number].address, "there are too many connections")
             self.cut(number)
 
@@ -274,7 +285,8 @@ class Connections:
         while self.monitor.poll(0):  # its writer may be waiting for room, holding what we need
             self.look()
         _process.change(sockets=-1, connections=-len(self._crowd))
-        self._crowd = Crowd()
+        for descriptor in list(self._crowd.peers):
+            self._crowd.left(descriptor)
         self._watched.disable_monitor()
         self.monitor.close(0)
 
@@ -284,6 +296,10 @@ def _descriptor(message: zmq.Frame) -> int | None:
         return int(message.get(zmq.SRCFD))
     except zmq.ZMQError:
         return None  # of `inproc`, or the end of a connection
+
+
+def _has_taken(descriptor: int) -> bool:
+    return taken_bytes(descriptor) > _HANDSHAKE_BYTES
 
 
 def _address(descriptor: int) -> str:

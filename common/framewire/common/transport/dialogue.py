@@ -8,6 +8,7 @@ import zmq
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
 from framewire.common.keytext import Keys
+from framewire.common.transport.crowd import Peer
 from framewire.common.transport.sockets import Socket
 
 __all__ = ["Dialogue", "Sent"]
@@ -54,6 +55,13 @@ class Dialogue(Socket):
     def connected(self) -> bool:
         """Whether the peer of a connecting socket is there; of a bound one, always."""
         return self._addresses or bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT)
+
+    @property
+    def caller(self) -> Peer | None:
+        """The connection over which the last message came; None where that is not known."""
+        if self.connections is None or self._addresses:
+            return self._sender
+        return self.connections.only
 
     def receive(self) -> tuple[bytes, list[bytes]] | None:
         """The peer and the parts of one message, or None if none has arrived; does not wait."""

@@ -37,6 +37,9 @@ _XPUB: Mapping[int, int] = {
     zmq.XPUB_VERBOSER: 1,  # every subscription and its end, so that receivers can be counted
     zmq.BACKLOG: 512,
     zmq.XPUB_NODROP: 1,  # say so when a queue is full: see Publisher.send
+    # A connection that broke takes its queue and its subscriptions with it, also where this side
+    # connects: or old frames came when it is back, and its subscriptions would count twice.
+    zmq.IMMEDIATE: 1,
 }
 
 

@@ -5,19 +5,16 @@ it hands none over before the last has come. So a peer that always announces one
 of this process, 600 MB in a second, and nothing of it is ever seen here. The kernel counts, though.
 """
 
-import socket
-import sys
 from collections.abc import Iterable, Iterator
 
 from framewire.common.clock import NS
+from framewire.common.transport.traffic import KNOWN, received_bytes
 
-__all__ = ["Unfinished", "received_bytes"]
+__all__ = ["Unfinished"]
 
 _SLACK_BYTES = 1 << 20
 """What may have come besides one message of the largest size: what the kernel holds, and small ones."""
 _AGAIN_NS = NS // 10
-_TCP_INFO = getattr(socket, "TCP_INFO", None)
-_AT = 128  # of tcpi_bytes_received in struct tcp_info: include/uapi/linux/tcp.h, since Linux 4.1
 
 
 class Unfinished:
@@ -46,26 +43,9 @@ class Unfinished:
 
     def too_long(self, descriptors: Iterable[int], now_ns: int) -> Iterator[int]:
         """Those whose message has grown longer than any may be; looked for ten times a second."""
-        if now_ns < self._again_ns or not self._most_bytes or _TCP_INFO is None:
+        if now_ns < self._again_ns or not self._most_bytes or not KNOWN:
             return
         self._again_ns = now_ns + _AGAIN_NS
         for each in descriptors:
             if received_bytes(each) - self._taken.get(each, 0) > self._most_bytes:
                 yield each
-
-
-def received_bytes(descriptor: int) -> int:
-    """What has come over a TCP connection since it began; -1 where the system does not tell."""
-    if _TCP_INFO is None:
-        return -1
-    try:
-        borrowed = socket.socket(fileno=descriptor)
-    except OSError:
-        return -1  # closed meanwhile
-    try:
-        told = borrowed.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _AT + 8)
-    except OSError:
-        return -1  # no TCP
-    finally:
-        borrowed.detach()
-    return int.from_bytes(told[_AT : _AT + 8], sys.byteorder) if len(told) == _AT + 8 else -1

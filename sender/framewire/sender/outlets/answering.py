@@ -173,7 +173,7 @@ class Answering:
             address, parts = message
             client = self._clients.pop((socket, address), None) or self._new(socket, address)
             if self._has_room():
-                client.heard_ns = now_ns
+                client.heard_ns, client.peer = now_ns, socket.caller
                 self._clients[socket, address] = client  # at the end: heard last
                 self._take(client, parts, now_ns)
         return True
@@ -229,7 +229,7 @@ class Answering:
 
     def _count_clients(self, now_ns: int) -> None:
         for key, client in list(self._clients.items()):
-            if now_ns - client.heard_ns > _FORGET_NS:
+            if now_ns - client.heard_ns > _FORGET_NS or client.is_gone:
                 del self._clients[key]
         here = [
             client.last.prefixes

@@ -15,14 +15,14 @@ from framewire.sender.outlets.sockets import Sockets
 __all__ = ["Sharing"]
 
 _ABSENT_NS = 5 * NS
-"""Workers that had no room for so long count as gone, until one has."""
+"""Workers that are connected and had no room for so long count as gone, until one has."""
 
 
 class Sharing:
     """An outlet for workers; see `Outlet`.
 
     One packet waits for a worker here: a source that can be slowed waits behind it (`block`), a
-    camera's is replaced by the next (`newest`) and counted as dropped.
+    camera's is replaced by the next (`newest`), or dropped once no worker is there; that is counted.
     """
 
     carries_statuses = False
@@ -37,6 +37,7 @@ class Sharing:
         self._outbox: Mailbox[Packet] = Mailbox(desk.when_full, on_change=desk.wake)
         self._held: Packet | None = None
         self._room_ns: int | None = None
+        self._present = 0  # receivers, as was told last
 
     @property
     def sockets(self) -> Sequence[Socket]:
@@ -48,7 +49,9 @@ class Sharing:
 
     @property
     def receivers(self) -> int:
-        return int(self._room_ns is not None and monotonic_ns() - self._room_ns < _ABSENT_NS)
+        if self._room_ns is None or not any(each.attended for each in self._pushers):
+            return 0
+        return int(monotonic_ns() - self._room_ns < _ABSENT_NS)
 
     @property
     def demand(self) -> frozenset[bytes]:
@@ -68,9 +71,12 @@ class Sharing:
     def step(self, now_ns: int) -> bool:
         self._pushers.replace_dead(now_ns)
         if any(each.has_room for each in self._pushers):
-            present, self._room_ns = self.receivers, now_ns
-            if not present:
-                self._desk.audience_changed()
+            self._room_ns = now_ns
+        if self.receivers != self._present:
+            self._present = self.receivers
+            self._desk.audience_changed()
+        if not self._slows and not self.receivers:
+            self.drop_rest()  # what a camera saw then is not for those who come later
         while (packet := self._next()) is not None:
             if not self._push(wire.encode(stamped(packet))):
                 break
