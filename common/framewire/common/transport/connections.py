@@ -127,7 +127,9 @@ class Connections:
         self._keyed = keyed
         self._hung_up = 0
         self._crowd = Crowd()
-        self._unfinished = Unfinished(int(watched.getsockopt(zmq.MAXMSGSIZE)))
+        self._unfinished = Unfinished(
+            int(watched.getsockopt(zmq.MAXMSGSIZE)), int(watched.getsockopt(zmq.RCVHWM))
+        )
         self._reason = ""
         self.ready = False
         """Of a connecting socket: whether its last handshake was good and the connection is up."""
@@ -163,10 +165,13 @@ class Connections:
         if descriptor is not None:
             self._unfinished.whole(descriptor)
 
+    def _messages_wait(self) -> bool:
+        return bool(int(self._watched.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+
     def weigh(self, now_ns: int) -> None:
         """Cut those that send a message without an end; to be called all the time."""
         staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
-        for number in self._unfinished.too_long(staying, now_ns):
+        for number in self._unfinished.too_long(staying, now_ns, self._messages_wait):
             peer = self._crowd.peers[number]
             peer.leaving = True
             self._complain(peer.address, "it sends a message that does not end")
