@@ -27,7 +27,10 @@ from framewire.sender import Sender
 from processes import Command, Start, commands, until
 from scraping import scrape
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc (Linux)")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc (Linux)"),
+    pytest.mark.timeout(120),
+]
 
 PATTERNS = ("pub-sub", "req-rep", "push-pull")
 SERVED_S = 5.0

@@ -17,7 +17,7 @@ _TESTS = Path(__file__).parents[1]
 _INPUT_S = 10
 """How long one input may take."""
 _RESIDENT_MB = 1500
-_START_S = 60
+_START_S = 150
 """For importing, and for all seeds; instrumenting them makes that slow."""
 _STATE = re.compile(
     r"^#\d+\s+(?P<what>INITED|DONE|NEW|REDUCE|pulse)\s+cov: (?P<coverage>\d+) ft: (?P<features>\d+)"
