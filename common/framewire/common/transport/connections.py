@@ -137,8 +137,11 @@ class Connections:
         self._crowd = Crowd()
         self._handshakes = Handshakes()
         self._workers = watched.type == zmq.PUSH
-        slack_bytes = _WORKERS_BYTES if self._workers else SLACK_BYTES
-        self._unfinished = Unfinished(int(watched.getsockopt(zmq.MAXMSGSIZE)), slack_bytes)
+        self._unfinished = Unfinished(
+            int(watched.getsockopt(zmq.MAXMSGSIZE)),
+            int(watched.getsockopt(zmq.RCVHWM)),
+            _WORKERS_BYTES if self._workers else SLACK_BYTES,
+        )
         self._reason: str | None = None
         """Why the connection that ends next does; None: nothing was said of that."""
         self.ready = False
@@ -186,10 +189,13 @@ class Connections:
         if descriptor is not None:
             self._unfinished.whole(descriptor)
 
+    def _messages_wait(self) -> bool:
+        return bool(int(self._watched.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+
     def weigh(self, now_ns: int) -> None:
         """Cut those that send a message without an end; to be called all the time."""
         staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
-        for number in self._unfinished.too_long(staying, now_ns):
+        for number in self._unfinished.too_long(staying, now_ns, self._messages_wait):
             peer = self._crowd.peers[number]
             peer.leaving = True
             self._complain(peer.address, _TALKS if self._workers else _ENDLESS)
