@@ -28,7 +28,7 @@ def _record(path: Path, frames: int = 1) -> Path:
 def _tidy(folder: Path, open_paths: list[Path] | None = None) -> list[str]:
     """What goes where everything is too old."""
     shelf = Shelf(folder, keep_ns=1, max_bytes=None)
-    gone = shelf.tidy(open_paths or [], 3600 * NS)
+    gone = shelf.tidy(open_paths or [], 3600 * NS, 0)
     return sorted(str(kept.path.relative_to(folder)) for kept in gone)
 
 
@@ -109,7 +109,7 @@ def test_what_cannot_go_makes_the_next_go(tmp_path: Path) -> None:
     other = RecordingWriter(paths[0], packet(0).header)
     other.write(packet(0))
     os.utime(paths[0], ns=(0, 0))
-    gone = Shelf(tmp_path, keep_ns=None, max_bytes=2 * size).tidy([], 3600 * NS)
+    gone = Shelf(tmp_path, keep_ns=None, max_bytes=2 * size).tidy([], 3600 * NS, 0)
     assert [kept.path for kept in gone] == [paths[1]]
     other.close()
 

@@ -1,6 +1,7 @@
 """The connections of a socket: how many there are, why one was refused, and cutting one."""
 
 import logging
+import os
 import socket
 import threading
 from collections.abc import Mapping
@@ -70,8 +71,15 @@ class _Process:
             excess = max(0, self._connections - room)
             return min(MOST_CONNECTIONS, max(room // max(1, self._sockets), connections - excess))
 
+    def forget(self) -> None:
+        """In a forked child, which has none of them; whoever held the lock is not here."""
+        self._lock = threading.Lock()
+        self._sockets = self._connections = 0
+
 
 _process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forget)
 
 
 class Connections:
