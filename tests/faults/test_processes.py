@@ -79,16 +79,16 @@ def test_nothing_that_moves_frames_waits_for_who_reads_its_output(
     with full_pipe() as out, full_pipe() as err, ExitStack() as stack:
 
         def start(*arguments: str) -> Quiet:
-            each = Quiet(tmp_path, *arguments, "--json", out=out, err=err)
+            each = Quiet(tmp_path, *arguments, out=out, err=err)
             stack.callback(each.close)
             return each
 
         url, relayed = f"tcp://127.0.0.1:{port}", f"ipc://{tmp_path}/relay"
         running = [
-            start("send", SMALL, "--bind", url, "--verbose"),
-            start("relay", "--from", url, "--bind", relayed, "--verbose"),
-            start("record", relayed, "--out", "a.mkv", "--verbose"),
-            start("view", url, "--headless", "--verbose"),
+            start("send", SMALL, "--bind", url),  # its line of figures is on stderr
+            start("relay", "--from", url, "--bind", relayed),
+            start("record", relayed, "--out", "a.mkv", "--json"),
+            start("view", url, "--headless", "--json"),
         ]
         with Receiver(relayed, timeout=30) as receiver:
             first = receiver.read_packet().sequence

@@ -196,3 +196,39 @@ def test_an_object_that_closes_when_it_is_collected() -> None:
     Holder()
     gc.collect()
     assert open_sockets() == 0
+
+
+def test_a_close_elsewhere_ends_writing_to_a_disk_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from framewire.receiver.sinks import recorder as module
+
+    with Sender(LOCAL, topic="a") as sender, Receiver(sender.endpoints[0]) as receiver:
+        sender.wait_for_receivers(1, 20)
+        sender.send(IMAGE)
+        packet = receiver.read_packet(20)
+    monkeypatch.setattr(module, "weight", lambda item: 16 << 20)
+    answers = threading.Event()
+    write = Files.write
+
+    def slow(*arguments: Any) -> None:
+        answers.wait(30)
+        write(*arguments)
+
+    monkeypatch.setattr(Files, "write", slow)
+    recorder = Recorder(tmp_path / "a.mkv")
+
+    def record() -> None:
+        while True:
+            recorder.write(packet)
+
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(record)
+        time.sleep(0.5)
+        began = time.monotonic()
+        with pytest.raises(RecordingError, match="does not answer"):
+            recorder.close()
+        assert time.monotonic() - began < 5
+        assert isinstance(writing.exception(10), Closed)
+        answers.set()
+    until(lambda: not recorder._writing.alive)

@@ -118,3 +118,21 @@ def test_limits_only_where_there_are_any(tmp_path: Path) -> None:
     assert not Shelf(tmp_path, keep_ns=None, max_bytes=None).limited
     assert Shelf(tmp_path, keep_ns=None, max_bytes=1).limited
     assert _tidy(tmp_path / "missing") == []
+
+
+def test_nothing_goes_for_its_age_just_because_the_clock_leapt(tmp_path: Path) -> None:
+    _record(tmp_path / "cam" / NAME)
+    shelf = Shelf(tmp_path, keep_ns=3600 * NS, max_bytes=None)
+    assert shelf.tidy([], 60 * NS, 0) == []
+    assert shelf.tidy([], 2 * 3600 * NS, 10 * NS) == []
+    assert len(shelf.tidy([], 3 * 3600 * NS + NS, 3611 * NS)) == 1
+
+
+def test_the_first_found_goes_first_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    old = _record(tmp_path / "cam" / NAME)
+    os.utime(old, ns=(7200 * NS, 7200 * NS))
+    shelf = Shelf(tmp_path, keep_ns=None, max_bytes=old.stat().st_size)
+    assert shelf.tidy([], 7200 * NS, 0) == []
+    new = _record(tmp_path / "cam" / NAME.replace("14", "13"))
+    assert [kept.path for kept in shelf.tidy([], 3600 * NS, 10 * NS)] == [old]
+    assert new.exists()
