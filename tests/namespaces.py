@@ -21,10 +21,12 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Literal, Self
 
-__all__ = ["Link", "LinkError", "Side", "skip_reason"]
+__all__ = ["Link", "LinkError", "Side", "call", "skip_reason"]
 
 Side = Literal["a", "b"]
 
+_OTHER: dict[Side, Side] = {"a": "b", "b": "a"}
+_NOBODY = "02:00:00:00:00:99"
 _COMMAND_S = 10.0  # what one `ip` or `tc` may take
 _PIECE_BYTES, _PIECES = 16384, 1024  # of what is under way in one direction of a delay line
 
@@ -111,15 +113,27 @@ class Link:
         """Bring it up again, as fast as it was."""
         self._set("a", "up")
 
+    def swallow(self) -> None:
+        """Send what goes to the other side, from either, to nobody: the link itself stays up."""
+        for side, other in _OTHER.items():
+            call("ip", "-n", self._namespace[side], "neigh", "replace", self.address[other],
+                  "lladdr", _NOBODY, "dev", self._interface[side], "nud", "permanent")  # fmt: skip
+
+    def deliver(self) -> None:
+        """End that."""
+        for side, other in _OTHER.items():
+            call("ip", "-n", self._namespace[side], "neigh", "del", self.address[other],
+                  "dev", self._interface[side])  # fmt: skip
+
     def set_rate(self, bits: int | None) -> None:
         """Limit what `a` sends from now on."""
         limit = f"tbf rate {bits}bit burst 32kb latency 50ms".split() if bits else ["pfifo_fast"]
-        _call("tc", "-n", self._namespace["a"], "qdisc", "replace", "dev", self._interface["a"],
+        call("tc", "-n", self._namespace["a"], "qdisc", "replace", "dev", self._interface["a"],
               "root", *limit)  # fmt: skip
 
     def sent_bytes(self) -> int:
         """What `a` has sent so far, all headers included."""
-        told = _call("ip", "-n", self._namespace["a"], "-j", "-s", "link", "show", "dev",
+        told = call("ip", "-n", self._namespace["a"], "-j", "-s", "link", "show", "dev",
                      self._interface["a"])  # fmt: skip
         return int(json.loads(told)[0]["stats64"]["tx"]["bytes"])
 
@@ -146,20 +160,24 @@ class Link:
         return ["ip", "netns", "exec", self._namespace[side], *argv]
 
     def _set(self, side: Side, state: str) -> None:
-        _call("ip", "-n", self._namespace[side], "link", "set", self._interface[side], state)
+        call("ip", "-n", self._namespace[side], "link", "set", self._interface[side], state)
 
     def _make(self) -> None:
         for namespace in self._namespace.values():
-            _call("ip", "netns", "add", namespace)
-            _call("ip", "-n", namespace, "link", "set", "lo", "up")
-        ends = [(self._interface[s], "netns", self._namespace[s]) for s in self._namespace]
-        _call("ip", "link", "add", *ends[0], "type", "veth", "peer", "name", *ends[1])
+            call("ip", "netns", "add", namespace)
+            call("ip", "-n", namespace, "link", "set", "lo", "up")
+        self._lay_cable()
         for side, namespace in self._namespace.items():
-            _call("ip", "-n", namespace, "addr", "add", f"{self.address[side]}/24", "dev",
+            call("ip", "-n", namespace, "addr", "add", f"{self.address[side]}/24", "dev",
                   self._interface[side])  # fmt: skip
             self._set(side, "up")
         if self._rate_bits:
             self.set_rate(self._rate_bits)
+
+    def _lay_cable(self) -> None:
+        """Put an interface into each namespace, joined to the other."""
+        ends = [(self._interface[s], "netns", self._namespace[s]) for s in self._namespace]
+        call("ip", "link", "add", *ends[0], "type", "veth", "peer", "name", *ends[1])
 
     def _remove(self) -> None:
         for process in self._started:
@@ -172,16 +190,17 @@ class Link:
         for namespace in self._namespace.values():
             with contextlib.suppress(LinkError):  # it was never made
                 self._kill_what_is_left(namespace)
-                _call("ip", "netns", "delete", namespace)
+                call("ip", "netns", "delete", namespace)
 
     def _kill_what_is_left(self, namespace: str) -> None:
         """A namespace lives, with its interfaces, as long as a process of it does."""
-        for pid in _call("ip", "netns", "pids", namespace).split():
+        for pid in call("ip", "netns", "pids", namespace).split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
 
 
-def _call(*argv: str) -> str:
+def call(*argv: str) -> str:
+    """What a command of the system prints; `LinkError` if it fails."""
     try:
         return subprocess.run(
             argv, check=True, capture_output=True, text=True, timeout=_COMMAND_S

@@ -10,7 +10,7 @@ import pytest
 
 from framewire.app.web import answers, cutting, loans, seat, shelf, theatre
 from framewire.app.web.limits import LIMITS
-from framewire.common import exposition, gaps, jpeg_syntax, request, topic
+from framewire.common import answering, gaps, jpeg_syntax, request, topic
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.frame import MAX_HOPS, Header, Status
 from framewire.common.opencv import cv2
@@ -64,9 +64,9 @@ CODE = {
     "recordings written at a time": files.MOST_OPEN,
     "recorder's queue": recorder._QUEUE_BYTES,
     "what came before an event": recorder._RING_BYTES,
+    "connections to a socket": connections.MOST_CONNECTIONS,
     "one subscription": pubsub.MAX_SUBSCRIPTION_BYTES,
     "different subscriptions": DEFAULT_LIMITS.subscriptions,
-    "connections to a socket": connections.MOST_CONNECTIONS,
     "one request": request.MAX_REQUEST_BYTES,
     "topics of a request": request.MOST_TOPICS,
     "requests of a connection that wait": DEFAULT_LIMITS.requests,
@@ -84,7 +84,7 @@ CODE = {
     "cuts at a time": theatre.CUTS,
     "a cut": cutting.MOST_BYTES,
     "files of a folder of recordings": shelf._MOST_FILES,
-    "connections to `--metrics`": exposition._MOST_AT_ONCE,
+    "connections to `--metrics`": answering._MOST_AT_ONCE,
 }
 
 

@@ -23,7 +23,10 @@ from framewire.common.errors import (
 from framewire.common.forking import Home
 from framewire.common.frame import Frame, Packet, Status
 from framewire.common.jpeg_scaled import factor_of
+from framewire.common.keyfile import StrPath
+from framewire.common.keys import open_keys
 from framewire.common.mailbox import Mailbox
+from framewire.common.request import MOST_TOPICS
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
 from framewire.common.transport import TICK_MS, Shortage, Waker, wait
@@ -74,11 +77,18 @@ class Receiver(Closing):
     than whole. With `gray` they are decoded gray, as (H, W), wherever they come from. A frame's
     header still tells the size and channels of the picture that was sent. Packets are not touched.
 
+    With keys (files made by `framewire keygen`) all is encrypted, and nobody is let in or believed
+    who has not shown the right one: `key` is one's own secret file; `allow` the folder of public keys
+    of those who may connect to what is bound here, which is looked at all the time; `server_key` the
+    public file of who is to be at the addresses to connect to, one for all or one for each in their
+    order. docs/guide/security.md tells more.
+
     `limits` is what is taken from senders: docs/guide/limits.md. What is above is counted as malformed.
 
     `timeout` is how many seconds reading waits for a frame (None: for ever) before it raises
-    `ReceiveTimeout`. An address that other machines can reach is not bound unless `insecure`.
-    Raises `UsageError` for arguments, `TransportError` if an address cannot be bound.
+    `ReceiveTimeout`. An address that other machines can reach is not bound without keys, unless
+    `insecure`. Raises `UsageError` for arguments, `KeyFileError` for files of keys, `TransportError`
+    if an address cannot be bound.
 
     Reading raises `FramewireError` if receiving has failed, which is a defect, and `Closed` in a process
     that was forked from the one that made it.
@@ -99,6 +109,9 @@ class Receiver(Closing):
         credits: int | None = None,
         gray: bool = False,
         statuses: bool = False,
+        key: StrPath | None = None,
+        allow: StrPath | None = None,
+        server_key: StrPath | Iterable[StrPath] = (),
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -107,7 +120,8 @@ class Receiver(Closing):
             raise UsageError(f"keep={keep!r} is not possible: use 'newest' or 'all'")
         to_bind = parse_endpoints(bind, bind=True)
         to_connect = parse_endpoints(connect or (() if to_bind else DEFAULT_ENDPOINT), bind=False)
-        check_exposure(to_bind, insecure=insecure)
+        keys = open_keys(to_bind, to_connect, key=key, allow=allow, server_key=server_key)
+        check_exposure(to_bind, insecure=insecure or keys is not None)
         if statuses and keep != "all":
             raise UsageError("statuses have their place among all frames: use keep='all' with them")
         patterns = {endpoint.pattern for endpoint in (*to_bind, *to_connect)}
@@ -137,6 +151,8 @@ class Receiver(Closing):
         self._ahead = Ahead(self._packets, self._decode)
         self._waker = Waker()
         self._to_select: frozenset[bytes] | None = None
+        self._asked_for = tuple(self._selected)
+        """What answers may be of: also what was asked for until now."""
         want = Want(
             everything=not self._newest,
             max_message_bytes=max(limits.payload_bytes, limits.header_bytes),
@@ -144,6 +160,7 @@ class Receiver(Closing):
             quality=quality,
             scale=scale if asks_scale else None,
             credits=credits,
+            keys=keys,
         )
         self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
         self._links: list[Link] = []
@@ -406,7 +423,7 @@ class Receiver(Closing):
             except ProtocolError as error:
                 self._refuse(str(error))
             link.took(message, monotonic_ns())
-            if message is not None and self._is_known(message.topic):
+            if message is not None and self._is_wanted(message.topic, link):
                 self._take(message, link)
 
     def _step(self, began_ns: int) -> int | None:
@@ -425,6 +442,7 @@ class Receiver(Closing):
     def _take_others(self, selected: frozenset[bytes]) -> None:
         """Follow `select`. What was sent of a topic while it was not subscribed to is no loss."""
         before, self._selected = self._selected, selected
+        self._asked_for = (*selected, *before)
         for link in self._links:
             link.select(selected)
         if any(link.asks or link.is_work for link in self._links):
@@ -474,8 +492,14 @@ class Receiver(Closing):
         if self._losses(monotonic_ns()):
             _log.warning("%s: %d frame(s) lost, %d to %d", topic, last - first + 1, first, last)
 
-    def _is_known(self, name: str) -> bool:
-        """Whether there are figures of a topic, or room for them; only this thread adds any."""
+    def _is_wanted(self, name: str, link: Link) -> bool:
+        """Whether a topic was asked for, and there are figures of it or room for them.
+
+        ZeroMQ sees to subscriptions, and work is taken whatever it is. Only this thread adds any.
+        """
+        if link.asks and not wire_topic(name).startswith(self._asked_for):
+            self._refuse(f"an answer of {name}, which was not asked for")
+            return False
         if name in self._topics or len(self._topics) < self._limits.topics:
             return True
         self._refuse(f"more than {self._limits.topics} topics: {name} is refused")
@@ -506,7 +530,11 @@ def _weight(message: Packet | Status) -> int:
 def _prefixes(topics: str | Iterable[str] | None) -> frozenset[bytes]:
     if topics is None:
         return frozenset()
-    names = (topics,) if isinstance(topics, str) else topics
+    names = (topics,) if isinstance(topics, str) else tuple(topics)
+    if len(names) > MOST_TOPICS:
+        raise UsageError(
+            f"{len(names)} topics are too many to name, at most {MOST_TOPICS}: name one above them"
+        )
     return frozenset(wire_topic(check_topic(name)) for name in names) or frozenset((b"",))
 
 

@@ -22,6 +22,8 @@ from framewire.common.errors import Closed, FramewireError, UsageError
 from framewire.common.forking import Home
 from framewire.common.frame import Frame, Header, Image, Packet, State, Status
 from framewire.common.jpeg import check_image
+from framewire.common.keyfile import StrPath
+from framewire.common.keys import open_keys
 from framewire.common.level import OWN, Level
 from framewire.common.mailbox import Mailbox, WhenFull
 from framewire.common.stats import Throttle
@@ -78,8 +80,15 @@ class Sender(Closing):
     because they may come at the same time; not more, because what waits grows old. `limits` is what
     is taken from those who subscribe and ask.
 
-    An address that other machines can reach is refused unless `insecure` says that anybody may
-    connect. Raises `UsageError` for arguments and `TransportError` if an address cannot be used.
+    With keys (files made by `framewire keygen`) all is encrypted, and nobody is let in or believed
+    who has not shown the right one: `key` is one's own secret file; `allow` the folder of public keys
+    of those who may connect to what is bound here, which is looked at all the time; `server_key` the
+    public file of who is to be at the addresses to connect to, one for all or one for each in their
+    order. docs/guide/security.md tells more.
+
+    An address that other machines can reach is refused without keys, unless `insecure` says that
+    anybody may connect. Raises `UsageError` for arguments, `KeyFileError` for files of keys and
+    `TransportError` if an address cannot be used.
 
     Sending raises `FramewireError` if a thread of the sender has failed, which is a defect, and `Closed`
     in a process that was forked from the one that made it.
@@ -101,6 +110,9 @@ class Sender(Closing):
         queue: int = 1,
         history: int = 0,
         repeat: bool = False,
+        key: StrPath | None = None,
+        allow: StrPath | None = None,
+        server_key: StrPath | Iterable[StrPath] = (),
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -109,7 +121,8 @@ class Sender(Closing):
         self._encoder = Encoder(quality, size, gray)
         to_connect = parse_endpoints(connect, bind=False)
         to_bind = parse_endpoints(bind or (() if to_connect else DEFAULT_ENDPOINT), bind=True)
-        check_exposure(to_bind, insecure=insecure)
+        keys = open_keys(to_bind, to_connect, key=key, allow=allow, server_key=server_key)
+        check_exposure(to_bind, insecure=insecure or keys is not None)
         if not 1 <= queue <= 1024:
             raise UsageError(f"a queue of {queue} frames is not possible: 1 to 1024")
         patterns = {endpoint.pattern for endpoint in (*to_bind, *to_connect)}
@@ -142,6 +155,7 @@ class Sender(Closing):
             when_full=when_full,
             queue=queue,
             history=history,
+            keys=keys,
             repeat=repeat,
             limits=limits,
         )
@@ -425,7 +439,6 @@ class Sender(Closing):
     # -- the sockets' thread ------------------------------------------------------------------
 
     def _serve(self) -> None:
-        sockets = [socket for outlet in self._outlets for socket in outlet.sockets]
         shortage = Shortage()
         try:
             while not self._is_over():
@@ -436,6 +449,7 @@ class Sender(Closing):
                     for outlet in self._outlets:
                         outlet.tell(status)
                 pause_ms = TICK_MS if self._end_ns is None else _LAST_TICK_MS
+                sockets = [socket for outlet in self._outlets for socket in outlet.sockets]
                 wait(sockets, self._waker, 0 if any(more) else pause_ms)
         except Exception as error:  # noqa: BLE001 - the top of this thread: whoever sends gets it
             self._fail(error)

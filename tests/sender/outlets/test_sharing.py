@@ -233,6 +233,24 @@ def test_workers_without_room_for_five_seconds_count_as_gone(
         assert out.stats.unwatched == 1
 
 
+def test_what_a_camera_saw_is_not_for_those_who_come_when_it_is_old(
+    live: Sender, clock: Clock, passes: Passes, worker: "MakeWorker", chart: "Chart"
+) -> None:
+    busy = worker(ADDRESS)
+    assert live.wait_for_receivers(1, DEADLINE_S)
+    for number in range(QUEUE + 2):
+        live.send(chart(number))
+        until(partial(has, live, number + 1, min(number + 1, QUEUE)))
+    busy.close()
+    clock.forward(5.1)
+    until(lambda: live.stats.dropped == 2)
+    fresh = worker(ADDRESS)
+    passes.two_more()
+    until(lambda: live.receivers == 1)
+    live.send(chart(0))
+    assert fresh.packet().sequence == QUEUE + 2
+
+
 # -- the end ------------------------------------------------------------------------------------
 
 
