@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import socket
 import threading
 from collections import OrderedDict
@@ -116,8 +117,15 @@ class _Process:
             excess = max(0, self._connections - room)
             return min(MOST_CONNECTIONS, max(room // max(1, self._sockets), connections - excess))
 
+    def forget(self) -> None:
+        """In a forked child, which has none of them; whoever held the lock is not here."""
+        self._lock = threading.Lock()
+        self._sockets = self._connections = 0
+
 
 _process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forget)
 
 
 class Connections:

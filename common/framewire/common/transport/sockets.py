@@ -94,7 +94,7 @@ class _Contexts:
 
 _contexts = _Contexts()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: _contexts.forget())
+    os.register_at_fork(after_in_child=_contexts.forget)
 
 
 def open_sockets() -> int:
