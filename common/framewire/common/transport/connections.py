@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import socket
 import threading
 from collections import OrderedDict
@@ -17,7 +18,7 @@ from framewire.common.transport.crowd import Crowd, Peer
 from framewire.common.transport.handshakes import Handshakes
 from framewire.common.transport.refusals import Refusals
 from framewire.common.transport.traffic import taken_bytes
-from framewire.common.transport.unfinished import Unfinished
+from framewire.common.transport.unfinished import SLACK_BYTES, Unfinished
 
 __all__ = ["MOST_CONNECTIONS", "Connections", "Stage"]
 
@@ -29,6 +30,11 @@ _log = logging.getLogger("framewire.transport")
 MOST_CONNECTIONS = 1024
 """To one socket. Half of the process's descriptors is a limit of all of them together."""
 
+_WORKERS_BYTES = 16 * 1024
+"""What a worker may say in all: its handshake, and a heartbeat now and then. Empty messages, of two bytes
+each, take 64 in the memory of ZeroMQ, which hands them to nobody."""
+_ENDLESS = "it sends a message that does not end"
+_TALKS = "it talks where it should only listen"
 _HANDSHAKE_BYTES = 512
 """What both sides say before the first message, at most: with keys some 400 bytes."""
 _GREETING_NS = 7 * NS // 2
@@ -111,8 +117,15 @@ class _Process:
             excess = max(0, self._connections - room)
             return min(MOST_CONNECTIONS, max(room // max(1, self._sockets), connections - excess))
 
+    def forget(self) -> None:
+        """In a forked child, which has none of them; whoever held the lock is not here."""
+        self._lock = threading.Lock()
+        self._sockets = self._connections = 0
+
 
 _process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forget)
 
 
 class Connections:
@@ -130,8 +143,13 @@ class Connections:
         self._keyed = keyed
         self._hung_up = 0
         self._crowd = Crowd()
-        self._unfinished = Unfinished(int(watched.getsockopt(zmq.MAXMSGSIZE)))
         self._handshakes = Handshakes()
+        self._workers = watched.type == zmq.PUSH
+        self._unfinished = Unfinished(
+            int(watched.getsockopt(zmq.MAXMSGSIZE)),
+            int(watched.getsockopt(zmq.RCVHWM)),
+            _WORKERS_BYTES if self._workers else SLACK_BYTES,
+        )
         self._reason: str | None = None
         """Why the connection that ends next does; None: nothing was said of that."""
         self.ready = False
@@ -179,13 +197,16 @@ class Connections:
         if descriptor is not None:
             self._unfinished.whole(descriptor)
 
+    def _messages_wait(self) -> bool:
+        return bool(int(self._watched.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+
     def weigh(self, now_ns: int) -> None:
         """Cut those that send a message without an end; to be called all the time."""
         staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
-        for number in self._unfinished.too_long(staying, now_ns):
+        for number in self._unfinished.too_long(staying, now_ns, self._messages_wait):
             peer = self._crowd.peers[number]
             peer.leaving = True
-            self._complain(peer.address, "it sends a message that does not end")
+            self._complain(peer.address, _TALKS if self._workers else _ENDLESS)
             self.cut(number)
 
     def subscribed(self, message: zmq.Frame, *, begins: bool, most: int) -> None:
@@ -239,7 +260,7 @@ class Connections:
     def _shrink(self) -> None:
         most = _process.allows(len(self._crowd))
         # Workers say nothing: what they take shows that they are some.
-        at_work = (_has_taken,) if self._watched.type == zmq.PUSH else ()
+        at_work = (_has_taken,) if self._workers else ()
         for number in self._crowd.shrink(most, monotonic_ns(), *at_work):
             self._complain(self._crowd.peers[number].address, "there are too many connections")
             self.cut(number)
