@@ -95,7 +95,10 @@ class Apart:
                 f"its capture process {self._process.pid} cannot be killed: the driver or disk "
                 "that it waits for does not let it go"
             )
-        self._start()
+        try:
+            self._start()
+        except OSError as error:
+            raise SourceError(f"no capture process can be started: {error.strerror}") from error
         until_ns = monotonic_ns() + FIRST_NS
         while not stop.is_set():
             self._hear(_TICK_S)
@@ -112,7 +115,7 @@ class Apart:
         while self._came:
             message = self._came.popleft()
             if "memory" in message:
-                self._slots = ReadSlots(self._fds.popleft(), message["memory"])
+                self._slots = self._shared(message["memory"])
             elif "picture" in message:
                 newest = message
         return None if newest is None else self._shot(newest)
@@ -135,13 +138,28 @@ class Apart:
         self._process.stderr.close()
         self._process = None
 
+    def _shared(self, capacity: int) -> ReadSlots:
+        try:
+            return ReadSlots(self._fds.popleft(), capacity)
+        except (IndexError, OSError) as error:  # a descriptor that does not fit is thrown away
+            raise SourceError(
+                "its pictures cannot be taken: too many files are open, or memory is short"
+            ) from error
+
     # -- the process --------------------------------------------------------------------------
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    _PROGRAM,
+                    json.dumps([*map(str, sys.path)]),
+                    str(theirs.fileno()),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -149,9 +167,9 @@ class Apart:
                 env={**os.environ, **_LOUD},
                 start_new_session=True,  # what a terminal sends is for the parent alone
             )
-        except OSError as error:
+        except BaseException:
             ours.close()
-            raise SourceError(f"no capture process can be started: {error.strerror}") from error
+            raise
         finally:
             theirs.close()
         assert self._process.stderr

@@ -132,7 +132,7 @@ class LiveSource(Source):
                 if not self._opening.done():
                     raise SourceError(reason)
                 self._tell("no-signal", reason)
-                self._stop.wait(self._back_off.next_s())
+                self._wait(self._back_off.next_s())
         except Closed:  # while it was opened
             pass
         except Exception as error:  # noqa: BLE001 - the top of this thread: whoever iterates gets it
@@ -140,6 +140,10 @@ class LiveSource(Source):
         self._pictures.close()
         if not self._opening.done():
             self._opening.set_exception(self._failure or Closed(f"{self.name} was closed"))
+
+    def _wait(self, seconds: float) -> None:
+        """Until the next attempt, or the end."""
+        self._stop.wait(seconds)
 
     def _until_it_breaks(self) -> str:
         """Open and capture; why that ended."""
