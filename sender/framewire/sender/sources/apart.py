@@ -90,11 +90,13 @@ class Apart:
         return self._process.pid if self._process else None
 
     def open(self, stop: threading.Event) -> Traits:
-        if self._process is not None and self._process.poll() is None:
-            raise SourceError(
-                f"its capture process {self._process.pid} cannot be killed: the driver or disk "
-                "that it waits for does not let it go"
-            )
+        if self._process is not None:
+            if self._process.poll() is None:
+                raise SourceError(
+                    f"its capture process {self._process.pid} cannot be killed: the driver or disk "
+                    "that it waits for does not let it go"
+                )
+            self.close()
         try:
             self._start()
         except OSError as error:
@@ -102,8 +104,8 @@ class Apart:
         until_ns = monotonic_ns() + FIRST_NS
         while not stop.is_set():
             self._hear(_TICK_S)
-            if self._came and "opened" in self._came[0]:
-                return Traits(**self._came.popleft()["opened"])
+            if self._came:
+                return Traits(**self._unless_failed(self._came.popleft())["opened"])
             if monotonic_ns() >= until_ns:
                 raise SourceError(self._with_noise(f"it does not answer in {FIRST_NS // NS} s"))
         raise Closed("closed while it was opened")
@@ -118,6 +120,11 @@ class Apart:
                 self._slots = self._shared(message["memory"])
             elif "picture" in message:
                 newest = message
+            elif newest is None:
+                self._unless_failed(message)
+            else:  # the last picture before that
+                self._came.appendleft(message)
+                break
         return None if newest is None else self._shot(newest)
 
     def close(self) -> None:
@@ -198,7 +205,7 @@ class Apart:
     # -- what it says -------------------------------------------------------------------------
 
     def _hear(self, timeout_s: float) -> None:
-        """Take what has come, waited for; `SourceError` for the process's last words or its end."""
+        """Take what has come, waited for; `SourceError` for the end of the process."""
         assert self._connection
         assert self._process
         assert self._process.stderr
@@ -216,10 +223,14 @@ class Apart:
             raise SourceError(self._epitaph())
         *lines, self._data = (self._data + data).split(b"\n")
         self._came.extend(json.loads(line) for line in lines)
-        if self._came and "failed" in self._came[-1]:
-            self._ends_in(_GRACE_S)  # what it prints at its end belongs to the reason
-            self._listen()
-            raise SourceError(self._with_noise(self._came[-1]["failed"]))
+
+    def _unless_failed(self, message: dict[str, Any]) -> dict[str, Any]:
+        """`SourceError` if these are its last words."""
+        if "failed" not in message:
+            return message
+        self._ends_in(_GRACE_S)  # what it prints at its end belongs to the reason
+        self._listen()
+        raise SourceError(self._with_noise(message["failed"]))
 
     def _listen(self) -> bool:
         """Read what it has printed; False if it can print no more."""
