@@ -533,6 +533,31 @@ def test_pictures_coded_as_changes_may_be_alike_for_longer(
     assert states.heard[0][1].startswith("it has shown the same picture for 10 s")
 
 
+@pytest.mark.parametrize("fps", [None, 2])
+def test_damaged_pictures_are_no_signal(
+    open_live: Callable[..., LiveSource],
+    jpegs: list[bytes],
+    fake_time: "FakeTime",
+    eventually: "Eventually",
+    fps: float | None,
+) -> None:
+    def turn() -> None:
+        fake_time.now_ns += 100 * MS
+
+    grabber = FakeGrabber(encoded=True)
+    grabber.before_grab(turn)
+    states = States()
+    source = open_live(grabber, **({} if fps is None else {"fps": fps}))
+    source.on_state = states
+    grabber.give(*jpegs[:3], *(jpegs[0][: 200 + cut] for cut in range(24)))
+    eventually(lambda: len(states.heard) > 0)
+    assert states.heard[0][0] == "no-signal"
+    assert states.heard[0][1].startswith("it gives no whole picture: ")
+    grabber.give(jpegs[3])
+    eventually(lambda: len(states.heard) > 1)
+    assert states.heard[1:] == [("live", "")]
+
+
 def test_who_listens_late_hears_what_has_happened(
     open_live: Callable[..., LiveSource],
     grabber: FakeGrabber,

@@ -187,12 +187,10 @@ class LiveSource(Source):
     def _look(self, shot: Shot) -> None:
         if not self.options.allow_still and self._is_frozen(shot.picture):
             return
-        if not self._thinner.keep(shot.moment.monotonic_ns):
-            self._patience.picture(monotonic_ns())
-            return
+        kept = self._thinner.keep(shot.moment.monotonic_ns)
         if self.options.fps is None:  # else nobody knows which of those would have been kept
             self._captured += shot.missed
-        sequence, self._captured = self._captured, self._captured + 1
+        sequence, self._captured = self._captured, self._captured + kept
         try:
             content = _content(self.name, sequence, shot)
         except JpegError as error:
@@ -202,7 +200,8 @@ class LiveSource(Source):
         self._back_off.worked()
         self._tell("live")
         try:
-            self._pictures.put(_Picture(content, sequence))
+            if kept:
+                self._pictures.put(_Picture(content, sequence))
         except Closed:
             self._stop.set()
 
