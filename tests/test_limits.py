@@ -8,12 +8,13 @@ from typing import get_args, get_type_hints
 import msgspec
 import pytest
 
-from framewire.app.web import answers, cutting, loans, seat, serving, shelf, theatre
-from framewire.common import exposition, gaps, jpeg_syntax, request, topic
+from framewire.app.web import answers, cutting, loans, seat, shelf, theatre
+from framewire.app.web.limits import LIMITS
+from framewire.common import answering, gaps, jpeg_syntax, request, topic
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.frame import MAX_HOPS, Header, Status
 from framewire.common.opencv import cv2
-from framewire.common.transport import pubsub
+from framewire.common.transport import connections, pubsub
 from framewire.receiver import receiver, watching
 from framewire.receiver.sinks import files, recorder, window
 from framewire.sender import picture
@@ -63,6 +64,7 @@ CODE = {
     "recordings written at a time": files.MOST_OPEN,
     "recorder's queue": recorder._QUEUE_BYTES,
     "what came before an event": recorder._RING_BYTES,
+    "connections to a socket": connections.MOST_CONNECTIONS,
     "one subscription": pubsub.MAX_SUBSCRIPTION_BYTES,
     "different subscriptions": DEFAULT_LIMITS.subscriptions,
     "one request": request.MAX_REQUEST_BYTES,
@@ -72,9 +74,9 @@ CODE = {
     "receivers that ask": DEFAULT_LIMITS.connections,
     "levels of one picture": picture._MOST_LEVELS,
     "frames on their way to the socket": publishing._OUTBOX_BYTES,
-    "connections of the web viewer": serving._MOST_AT_ONCE,
-    "head of an HTTP request": serving._HEADERS_BYTES,
-    "WebSocket message from a browser": serving._ANSWER_BYTES,
+    "connections of the web viewer": LIMITS.connections,
+    "head of an HTTP request": LIMITS.head_bytes,
+    "WebSocket message from a browser": LIMITS.message_bytes,
     "acknowledgement": answers.ACK_LENGTH,
     "command of a browser that plays": seat._COMMAND_LENGTH,
     "browsers that play recordings": theatre.SEATS,
@@ -82,7 +84,7 @@ CODE = {
     "cuts at a time": theatre.CUTS,
     "a cut": cutting.MOST_BYTES,
     "files of a folder of recordings": shelf._MOST_FILES,
-    "connections to `--metrics`": exposition._MOST_AT_ONCE,
+    "connections to `--metrics`": answering._MOST_AT_ONCE,
 }
 
 

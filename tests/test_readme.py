@@ -19,8 +19,19 @@ from processes import DEADLINE_S, free_port
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "guide"
-PAGES = [README, GUIDE / "patterns.md", GUIDE / "recording.md", GUIDE / "web.md"]
+SECURITY = GUIDE / "security.md"
+PAGES = [
+    README,
+    GUIDE / "patterns.md",
+    GUIDE / "recording.md",
+    SECURITY,
+    GUIDE / "sources.md",
+    GUIDE / "web.md",
+]
 
+TOOLS = {"mkdir", "cp"}
+"""What is typed besides; each is waited for, as everything that `PREPARES`."""
+PREPARES = {"info", "devices", "keygen", *TOOLS}
 SENDING = {"send", "replay"}
 RECEIVING = {"view", "record", "snapshot", "stats"}
 ENDLESS = {"send", "relay", "web", "samples/worker.py"}
@@ -53,10 +64,14 @@ def adapted(text: str, ports: Ports) -> str:
 
 
 def typed(block: str) -> list[list[str]]:
-    """The words of each line that starts framewire or a sample, without `framewire` or `python`."""
+    """The words of each line that starts framewire, a sample or a tool, without the first two's own."""
     lines = block.replace("\\\n", " ").splitlines()
     split = (shlex.split(line, comments=True) for line in lines)
-    return [words[1:] for words in split if words and words[0] in ("framewire", "python")]
+    return [
+        words if words[0] in TOOLS else words[1:]
+        for words in split
+        if words and words[0] in ("framewire", "python", *TOOLS)
+    ]
 
 
 def in_full(words: list[str]) -> list[str]:
@@ -86,6 +101,8 @@ class Terminal:
         self.is_sample = words[0].startswith("samples/")
         self._output = folder / f"{words[0].replace('/', '-')}-{id(self)}.out"
         program = [sys.executable, *(() if self.is_sample else ("-m", "framewire"))]
+        if words[0] in TOOLS:
+            program = []
         arguments = [adapted(word, ports) for word in words]
         arguments = [str(ROOT / a) if a.startswith("samples/") else a for a in arguments]
         with self._output.open("wb") as output:
@@ -118,18 +135,27 @@ class Terminal:
 
 @contextmanager
 def terminals(block: str, folder: Path) -> Iterator[list[Terminal]]:
-    """Every line of a block, typed one after the other; `info` and `devices` are waited for."""
+    """Every line of a block, typed one after the other; what prepares the next is waited for."""
     ports = Ports()
     started: list[Terminal] = []
     try:
         for words in typed(block):
             started.append(Terminal(in_full(words), ports, folder))
-            if words[0] in ("info", "devices"):
+            if words[0] in PREPARES:
                 started[-1].check_ended()
         yield started
     finally:
         for terminal in started:
             terminal.close()
+
+
+def make_keys(page: Path, folder: Path) -> None:
+    """Make the keys that a page speaks of, and put them where it says."""
+    lines = [words for block in blocks(page, "sh") for words in typed(block)]
+    for words in lines:
+        if words[0] in ("keygen", *TOOLS):
+            terminal = Terminal(words, Ports(), folder)
+            terminal.check_ended()
 
 
 @pytest.fixture(scope="module")
@@ -188,10 +214,11 @@ def test_the_make_targets_exist() -> None:
 
 
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("page", PAGES[:3], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES[:4], ids=lambda page: page.stem)
 def test_the_python_blocks_work_as_they_stand(page: Path, tmp_path: Path) -> None:
     """Those of a page run side by side; what prints has to print, the others to go on."""
     ports = Ports()
+    make_keys(page, tmp_path)
     running: list[subprocess.Popen[str]] = []
     endless: list[subprocess.Popen[str]] = []
     try:

@@ -8,8 +8,10 @@ from cyclopts import App, CycloptsError, Parameter
 from framewire.common import options
 from framewire.common.options import Count, Duration, Switch
 
+NO_OPTIONS = {"Switch", "Length", "KeyOptions", "NO_KEYS"}
 
-@pytest.mark.parametrize("name", sorted(set(options.__all__) - {"Switch", "Length"}))
+
+@pytest.mark.parametrize("name", sorted(set(options.__all__) - NO_OPTIONS))
 def test_each_says_what_it_does(name: str) -> None:
     option = getattr(options, name)
     assert get_origin(option) is Annotated

@@ -47,11 +47,12 @@ def _port(address: str) -> int:
     return int(address.rpartition(":")[2], 16)
 
 
-def descriptors(pid: int) -> int:
+def descriptors(pid: int | str) -> int:
+    """Of a process, or of this one: `self`."""
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def threads(pid: int) -> int:
+def threads(pid: int | str) -> int:
     return len(os.listdir(f"/proc/{pid}/task"))
 
 

@@ -114,11 +114,11 @@ def _carry(names: list[str]) -> None:
     print("ready", flush=True)
     ways = {a: _Way(b), b: _Way(a)}
     faults = PacketFaults()
-    orders = FileIO(sys.stdin.fileno())  # unbuffered: `select` sees what waits
+    orders = FileIO(0)  # stdin, unbuffered: `select` sees what waits
     pause_s = _IDLE_S
     while True:
-        ready, _, _ = select.select([a, b, orders], [], [], pause_s)
-        if orders in ready:
+        ready, _, _ = select.select([a, b, 0], [], [], pause_s)
+        if 0 in ready:
             order = orders.readline()
             if not order:
                 return

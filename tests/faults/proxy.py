@@ -10,7 +10,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from functools import partial
 from types import TracebackType
@@ -66,6 +66,8 @@ class FaultProxy:
         self.faults = Faults()
         self.accepted = 0
         """Connections so far."""
+        self.passed: dict[Side, int] = {"client": 0, "target": 0}
+        """Bytes so far, to either side."""
         self._connections: set[_Connection] = set()
         self._listener = socket.create_server(("127.0.0.1", port), backlog=512)
         self._listener.setblocking(False)
@@ -124,7 +126,7 @@ class FaultProxy:
             while True:
                 client, _ = await self._loop.sock_accept(self._listener)
                 self.accepted += 1
-                connection = _Connection(client, lambda: self.faults)
+                connection = _Connection(client, self)
                 if self.faults.refuse:
                     connection.close(abort=True)
                     continue
@@ -152,10 +154,10 @@ class FaultProxy:
 class _Connection:
     """A client and the target; all of it belongs to the loop's thread."""
 
-    def __init__(self, client: socket.socket, faults: Callable[[], Faults]) -> None:
+    def __init__(self, client: socket.socket, proxy: FaultProxy) -> None:
         self._sockets: dict[Side, socket.socket] = {"client": client}
         client.setblocking(False)
-        self._faults = faults
+        self._proxy = proxy
         self.ended: asyncio.Task[None]
         """Once `serve` was called: done when the connection is closed."""
 
@@ -200,9 +202,8 @@ class _Connection:
                 for each in (client, far):
                     each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 async with asyncio.TaskGroup() as ways:
-                    for seed, source in enumerate((client, far)):
-                        sink = far if source is client else client
-                        way = _Way(source, sink, self._faults, seed)
+                    for side in self._sockets:
+                        way = _Way(self._sockets, side, self._proxy)
                         ways.create_task(way.take_in())
                         ways.create_task(way.give_out())
         except* OSError:
@@ -214,15 +215,10 @@ class _Connection:
 class _Way:
     """One direction of a connection."""
 
-    def __init__(
-        self,
-        source: socket.socket,
-        sink: socket.socket,
-        faults: Callable[[], Faults],
-        seed: int,
-    ) -> None:
-        self._source, self._sink, self._faults = source, sink, faults
-        self._random = random.Random(seed)
+    def __init__(self, sockets: dict[Side, socket.socket], to: Side, proxy: FaultProxy) -> None:
+        self._source = sockets["client" if to == "target" else "target"]
+        self._sink, self._to, self._proxy = sockets[to], to, proxy
+        self._random = random.Random(to)
         self._waiting: deque[tuple[float, bytes]] = deque()  # when it is due; b"": the end
         self._waiting_bytes = 0
         self._changed = asyncio.Event()
@@ -234,7 +230,7 @@ class _Way:
             while self._waiting_bytes >= self._capacity():
                 await self._wait()
             piece = await loop.sock_recv(self._source, _PIECE_BYTES)
-            faults = self._faults()
+            faults = self._proxy.faults
             late_s = faults.delay_s + self._random.uniform(-1, 1) * faults.jitter_s
             self._waiting.append((loop.time() + max(0.0, late_s), piece))
             self._waiting_bytes += len(piece)
@@ -243,7 +239,7 @@ class _Way:
                 return
 
     def _capacity(self) -> int:
-        faults = self._faults()
+        faults = self._proxy.faults
         if faults.rate is None:
             return _BUFFER_BYTES
         on_its_way_s = faults.delay_s + faults.jitter_s + _QUEUE_S
@@ -256,16 +252,17 @@ class _Way:
                 await self._wait()
             due, piece = self._waiting.popleft()
             await asyncio.sleep(due - loop.time())
-            while self._faults().stall:
+            while self._proxy.faults.stall:
                 await asyncio.sleep(_TICK_S)
             if not piece:
                 self._sink.shutdown(socket.SHUT_WR)
                 return
-            faults = self._faults()
+            faults = self._proxy.faults
             if faults.rate is not None:
                 await asyncio.sleep(len(piece) / faults.rate)
             if not faults.swallow:
                 await loop.sock_sendall(self._sink, self._flipped(piece, faults.flip_every))
+                self._proxy.passed[self._to] += len(piece)
             self._waiting_bytes -= len(piece)
             self._changed.set()
 

@@ -70,6 +70,7 @@ def test_without_faults_it_changes_nothing(proxy: FaultProxy) -> None:
     with call(proxy) as connection:
         echoed(connection, 300_000)
         assert proxy.accepted == proxy.connections == 1
+        assert proxy.passed == {"client": 300_000, "target": 300_000}
         connection.shutdown(socket.SHUT_WR)
         assert read(connection, 4) == b"bye"
     until(lambda: not proxy.connections)

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -31,17 +33,21 @@ def ended(command: Command, number: signal.Signals) -> int:
     return code
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_at_work_each_ends_with_its_summary(
-    framewire: Start, tmp_path: Path, number: signal.Signals
-) -> None:
+def _in_turn(names: Iterable[str]) -> list[tuple[str, signal.Signals]]:
+    """Each command with one of the signals: they all take the same way."""
+    return list(zip(names, cycle((signal.SIGINT, signal.SIGTERM, signal.SIGHUP)), strict=False))
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_at_work_each_ends_with_its_summary(framewire: Start, tmp_path: Path, part: int) -> None:
     url = framewire("send", SMALL, "--bind", "tcp://127.0.0.1:*", "--json").endpoint()
-    running = {name: each.start(framewire, url, tmp_path) for name, each in AT_WORK.items()}
+    signals = dict(_in_turn(AT_WORK)[part::4])
+    running = {name: AT_WORK[name].start(framewire, url, tmp_path) for name in signals}
     for name, command in running.items():
         command.event(AT_WORK[name].first)
     for name, command in running.items():
         worker = AT_WORK[name]
-        assert ended(command, number) == 0, f"{name}: {command}"
+        assert ended(command, signals[name]) == 0, f"{name}: {command}"
         kinds = [event["event"] for event in command.rest()]
         assert not worker.summary or kinds[-1] == "summary", name
         assert "Traceback" not in "".join(command.errors), command
@@ -78,19 +84,18 @@ ALL = (
 )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_while_it_begins(framewire: Start, tmp_path: Path, number: signal.Signals) -> None:
-    chance = random.Random(number)
-    begun = []
-    for arguments in ALL:
-        words = {"URL": NOWHERE}
-        begun.append(framewire(*(words.get(each, each) for each in arguments)))
-        wait_for_signals(begun[-1])
+@pytest.mark.parametrize("part", range(4))
+def test_while_it_begins(framewire: Start, tmp_path: Path, part: int) -> None:
+    chance = random.Random(part)
+    names = [" ".join(arguments) for arguments in ALL]
+    for name, number in _in_turn(names)[part::4]:
+        command = framewire(*(NOWHERE if each == "URL" else each for each in name.split()))
+        wait_for_signals(command)
         time.sleep(chance.uniform(0, 0.4))
-        if begun[-1].process.poll() is None:
-            code = ended(begun[-1], number)
-            assert code == 0 or arguments[0] == "info", f"{code} {begun[-1]}"
-        assert "Traceback" not in "".join(begun[-1].errors), begun[-1]
+        if command.process.poll() is None:
+            code = ended(command, number)
+            assert code == 0 or name.startswith("info"), f"{code} {command}"
+        assert "Traceback" not in "".join(command.errors), command
     left = {path.name for path in tmp_path.iterdir()}
     assert left <= {"film.mp4", "whole.mkv", "folder", "events"}
 
@@ -221,7 +226,7 @@ def test_half_files_are_removed_and_those_of_a_killed_run_later(
     arguments = (command, str(source), *more, "--out", str(out))
 
     def begun() -> bool:
-        return any(path.stat().st_size > 1000 for path in out.parent.iterdir())
+        return any(out.parent.iterdir())
 
     first = framewire(*arguments)
     until(begun)
@@ -236,8 +241,11 @@ def test_half_files_are_removed_and_those_of_a_killed_run_later(
     assert [path.suffix for path in out.parent.iterdir()] == [".part"]
 
     third = framewire(*arguments)
-    until(lambda: begun() and len(list(out.parent.iterdir())) == 1)
-    assert str(second.process.pid) not in next(out.parent.iterdir()).name
+    until(
+        lambda: (
+            [path.name.split(".")[-2] for path in out.parent.iterdir()] == [str(third.process.pid)]
+        )
+    )
     assert ended(third, signal.SIGINT) == 0
     assert not list(out.parent.iterdir())
 

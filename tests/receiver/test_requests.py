@@ -168,7 +168,7 @@ def test_with_nothing_chosen_it_stops_asking(desk: Desk, ask: Ask) -> None:
 def test_it_stops_asking_while_enough_waits_here(
     desk: Desk, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_ENOUGH_BYTES", len(packet(0).payload) + 1)
+    monkeypatch.setattr(module, "_ENOUGH_BYTES", packet(0).weight + 1)
     receiver = ask(keep="all")
     for number in range(2):
         desk.answer(desk.next(), packet(number))

@@ -6,12 +6,12 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
 
 from framewire.common.errors import EndpointError, TransportError, UsageError
-from framewire.receiver import triggers as module
 from framewire.receiver.triggers import Triggers, http_address
 from receiver.publishing import DEADLINE_S, until
 
@@ -70,6 +70,7 @@ def test_a_post(http_trigger: Triggers) -> None:
         ("GET", "/trigger", {}, 405),
         ("PUT", "/trigger", {}, 501),
         ("POST", "/trigger", {"Origin": "http://elsewhere.example"}, 403),
+        ("POST", "/trigger", {"Host": "elsewhere.example"}, 421),
     ],
 )
 def test_what_does_not_trigger(
@@ -82,19 +83,33 @@ def test_what_does_not_trigger(
 def test_an_address_that_cannot_be_taken_apart(
     http_trigger: Triggers, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _request(http_trigger, "POST", "http://[") == 404
+    port = urlsplit(http_trigger.addresses[0]).port
+    with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as client:
+        client.sendall(b"POST http://[ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert client.recv(12) == b"HTTP/1.0 404"
     assert list(http_trigger.taken()) == []
     assert not capsys.readouterr().err
 
 
-def test_who_says_nothing_is_let_go(
-    http_trigger: Triggers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "_CLIENT_S", 0.05)
+def test_who_says_nothing_keeps_nobody_waiting(http_trigger: Triggers) -> None:
     address = urlsplit(http_trigger.addresses[0])
     assert address.port
-    with socket.create_connection(("127.0.0.1", address.port)):
+    with ExitStack() as stack:
+        for _ in range(20):
+            client = socket.create_connection(("127.0.0.1", address.port), DEADLINE_S)
+            stack.enter_context(client).sendall(b"POST /trigger HTTP/1.1\r\nX-Slow")
         assert _request(http_trigger, "POST") == 202
+    assert list(http_trigger.taken()) == ["http"]
+
+
+def test_a_body_is_of_no_account(http_trigger: Triggers) -> None:
+    address = urlsplit(http_trigger.addresses[0])
+    for body in (b"{}", b"x" * 60_000):
+        connection = http.client.HTTPConnection(address.netloc, timeout=DEADLINE_S)
+        connection.request("POST", "/trigger", body)
+        assert connection.getresponse().read() == b"triggered\n"
+        connection.close()
+    assert list(http_trigger.taken()) == ["http"] * 2
 
 
 @pytest.mark.parametrize(

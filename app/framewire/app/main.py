@@ -35,6 +35,10 @@ COMMANDS = {
         "Turn recordings into mp4, JPEG files, mcap or csv.",
     ),
     "devices": ("framewire.sender.cli:devices", "List the cameras of this machine."),
+    "keygen": (
+        "framewire.app.keygen:keygen",
+        "Make a pair of keys, so that what is sent is encrypted.",
+    ),
     "demo": ("framewire.app.demo:demo", "Try it: a real sender and receiver, in one command."),
 }
 

@@ -1,6 +1,7 @@
 """`relay`: many senders, one address. Packets pass as they are; nothing is decoded."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterable
 from typing import Annotated
@@ -12,11 +13,13 @@ from cyclopts.validators import Number
 from framewire.app.metrics import RelayFigures
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
-from framewire.common.config import DEFAULT_LIMITS, Limits
+from framewire.common.config import DEFAULT_LIMITS, Limits, limits_from
 from framewire.common.errors import ReceiveTimeout, UsageError
 from framewire.common.frame import MAX_HOPS, Packet, Status
+from framewire.common.keyfile import StrPath
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
+    NO_KEYS,
     BindTo,
     ConnectTo,
     Duration,
@@ -27,7 +30,7 @@ from framewire.common.options import (
     Metrics,
     Topics,
     Verbose,
-    limits_from,
+    WithKeys,
 )
 from framewire.common.stats import Throttle
 from framewire.common.terminal import EXIT_DONE, LiveLine, Stopper, print_json, set_up_logging
@@ -65,6 +68,21 @@ class _Ways:
         return self._longest[topic][0]
 
 
+def _divided(
+    server_key: StrPath | Iterable[StrPath], upstream: int, connect: int
+) -> tuple[tuple[StrPath, ...], tuple[StrPath, ...]]:
+    """Whose keys are upstream, and whose downstream: one for all, or one for each."""
+    keys = (server_key,) if isinstance(server_key, str | os.PathLike) else tuple(server_key)
+    if len(keys) == 1:
+        return keys, keys if connect else ()
+    if keys and len(keys) != upstream + connect:
+        raise UsageError(
+            f"{len(keys)} keys for {upstream + connect} addresses to connect to: name one --server-key "
+            "for all, or one for each, first those upstream, in the order of the addresses"
+        )
+    return keys[:upstream], keys[upstream:]
+
+
 class Relay(Closing):
     """Takes the topics of many senders and offers them at one address or more.
 
@@ -74,6 +92,9 @@ class Relay(Closing):
 
     `queue` is how many frames may wait for each receiver: as many as there are topics; by default
     four for each sender upstream.
+
+    With keys, `key` is the relay's own on both sides; `server_key` has the keys of those upstream and
+    then of those in `connect`, or one for all.
 
     Works in a thread of its own until `close`. Arguments and errors as for `Receiver` and `Sender`.
     """
@@ -86,10 +107,14 @@ class Relay(Closing):
         connect: Iterable[str] = (),
         topics: Iterable[str] = (),
         queue: int | None = None,
+        key: StrPath | None = None,
+        allow: StrPath | None = None,
+        server_key: StrPath | Iterable[StrPath] = (),
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        upstream = tuple(upstream)
+        upstream, connect = tuple(upstream), tuple(connect)
+        above, below = _divided(server_key, len(upstream), len(connect))
         self._allowed = [wire_topic(check_topic(name)) for name in topics] or [b""]
         self.refused = 0
         """Messages that went in a circle."""
@@ -97,8 +122,15 @@ class Relay(Closing):
         self._silent: set[str] = set()
         self._ways = _Ways()
         self._look_ns = 0
+        self._failure: Exception | None = None
         self._receiver = Receiver(
-            *upstream, topics=None, keep="all", statuses=True, insecure=insecure, limits=limits
+            *upstream,
+            topics=None,
+            keep="all",
+            statuses=True,
+            key=key,
+            server_key=above,
+            limits=limits,
         )
         try:
             self._sender = Sender(
@@ -107,6 +139,9 @@ class Relay(Closing):
                 when_full="newest",
                 queue=queue or min(1024, _TOPICS_OF_ONE * len(upstream)),
                 repeat=True,
+                key=key,
+                allow=allow,
+                server_key=below,
                 insecure=insecure,
                 limits=limits,
             )
@@ -128,6 +163,11 @@ class Relay(Closing):
         """Figures upstream and downstream."""
         return self._receiver.stats, self._sender.stats
 
+    def check(self) -> None:
+        """Raise what ended it, if something did."""
+        if self._failure is not None:
+            raise self._failure
+
     def close(self) -> None:
         """End it; topics end downstream. May be called again."""
         self._receiver.close()
@@ -144,14 +184,21 @@ class Relay(Closing):
         )
 
     def _run(self) -> None:
-        while True:
-            try:
-                for message in self._receiver.messages(_LOOK_NS / NS):
-                    self._pass_on(message)
-                    self._look()
-                return  # it was closed
-            except ReceiveTimeout:
+        try:
+            while not self._passed_on_all():
                 self._look()
+        except Exception as error:  # noqa: BLE001 - the top of this thread: who runs it asks
+            self._failure = error
+
+    def _passed_on_all(self) -> bool:
+        """Pass on what comes until nothing does for a while, or it is closed; whether it is."""
+        try:
+            for message in self._receiver.messages(_LOOK_NS / NS):
+                self._pass_on(message)
+                self._look()
+            return True
+        except ReceiveTimeout:
+            return False
 
     def _pass_on(self, message: Packet | Status) -> None:
         header = message.header if isinstance(message, Packet) else message
@@ -200,6 +247,7 @@ def relay(
     max_topics: MaxTopics = None,
     max_pixels: MaxPixels = None,
     metrics: Metrics = None,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -223,6 +271,7 @@ def relay(
         connect=connect or (),
         topics=topic or (),
         queue=queue,
+        **keys.given,
         insecure=insecure,
         limits=limits_from(max_topics, max_pixels),
     ) as running:
@@ -260,6 +309,7 @@ def _watch(running: Relay, duration: float | None, *, json: bool, told: dict[str
         if json:
             print_json(event="ready", endpoints=list(running.endpoints), **told)
         while not stop.wait(0.1):
+            running.check()
             line.update(figures)
             if json and second(monotonic_ns()):
                 print_topics(running.stats[0])

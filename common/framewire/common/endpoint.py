@@ -106,6 +106,6 @@ def check_exposure(endpoints: Iterable[Endpoint], *, insecure: bool) -> None:
         if not endpoint.local and not insecure:
             raise EndpointError(
                 f"refusing to bind {endpoint} without keys: anyone who reaches this machine could "
-                "connect; make keys with `framewire keygen` (a later version brings it), or allow "
-                "anyone with --insecure (insecure=True in Python)"
+                "connect; make keys with `framewire keygen NAME` and use --key and --allow (key=, allow= "
+                "in Python), or allow anyone with --insecure (insecure=True)"
             )

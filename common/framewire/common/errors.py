@@ -9,6 +9,7 @@
     |   |-- VersionError               a message of a later protocol version
     |   `-- JpegError                  bytes that are not a JPEG that we take
     |-- TransportError                 the network's or the machine's: a port in use, no permission
+    |-- KeyFileError                   a file or folder of keys: missing, damaged, open to others
     |-- SourceError                    a camera, file or URL that cannot be opened or read
     |-- SinkError                      a window, folder or file that cannot take frames
     |   `-- RecordingError             a recording that cannot be written or read
@@ -23,6 +24,7 @@ __all__ = [
     "EndpointError",
     "FramewireError",
     "JpegError",
+    "KeyFileError",
     "MetadataError",
     "ProtocolError",
     "ReceiveTimeout",
@@ -70,6 +72,10 @@ class JpegError(ProtocolError):
 
 class TransportError(FramewireError):
     """The operating system or the network refused: a port in use, no permission, no such address."""
+
+
+class KeyFileError(FramewireError):
+    """A file or folder of keys that is missing, damaged, open to others or of the other kind."""
 
 
 class SourceError(FramewireError):

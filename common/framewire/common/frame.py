@@ -34,7 +34,7 @@ Image = npt.NDArray[np.uint8]
 
 _HEADER_BYTES = 1024  # of the object and its numbers and names, in memory
 _METADATA_FACTOR = (
-    72  # an empty map: one byte in msgpack, 64 in memory, and 8 for its place in a list
+    80  # an empty map: one byte in msgpack, 64 in memory, and 8 for its place in a list
 )
 
 Codec = Literal["jpeg", "raw"]
@@ -134,7 +134,7 @@ class Packet:
     def weight(self) -> int:
         """Bytes of memory that it takes, at most: what queues are measured in.
 
-        A byte of metadata can be an empty map, which takes 72.
+        A byte of metadata can be an empty map, which takes 72; lists have room to grow.
         """
         facts = self.header.metadata
         more = len(msgspec.msgpack.encode(facts)) * _METADATA_FACTOR if facts else 0

@@ -31,7 +31,9 @@ MAX_TABLES = 32
 """Huffman tables before the scan; eight can be in use at a time (T.81 B.2.4.2)."""
 _KNOWN_BYTES = 2048  # of a head that is kept; ordinary ones have about 620
 _KNOWN_HEADS = 64
-_FILL = re.compile(rb"\xff+")  # a loop over 64 MiB of them would take ten seconds
+MOST_FILL = 1024
+"""Fill bytes before a marker; the standard sets none, and to look at 64 MiB of them takes too long."""
+_FILL = re.compile(rb"\xff{1,%d}" % MOST_FILL)
 
 IDENTIFIER = b"framewire\0"
 CHUNK_BYTES = 65_000

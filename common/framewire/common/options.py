@@ -1,14 +1,14 @@
 """Command-line options that several commands share, each explained once."""
 
-from dataclasses import replace
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from framewire.common.config import DEFAULT_LIMITS, Limits
-
 __all__ = [
+    "NO_KEYS",
     "BindSenders",
     "BindTo",
     "ConnectTo",
@@ -20,6 +20,7 @@ __all__ = [
     "History",
     "Insecure",
     "Json",
+    "KeyOptions",
     "Length",
     "Loop",
     "MaxPixels",
@@ -34,7 +35,7 @@ __all__ = [
     "Until",
     "Verbose",
     "Wait",
-    "limits_from",
+    "WithKeys",
 ]
 
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -49,6 +50,42 @@ Length = Annotated[str | None, Parameter(negative="")]
 Insecure = Annotated[
     Switch, Parameter(help="Allow an address that other machines can reach, without keys.")
 ]
+
+
+@dataclass(frozen=True)
+class KeyOptions:
+    """The options --key, --allow and --server-key: see docs/guide/security.md."""
+
+    key: Annotated[
+        Path | None,
+        Parameter(help="Own secret key, NAME.key_secret; made by `framewire keygen NAME`."),
+    ] = None
+    allow: Annotated[
+        Path | None,
+        Parameter(
+            help="Folder with the public keys, NAME.key, of those who may connect to the addresses "
+            "that are bound here. Changes count at once."
+        ),
+    ] = None
+    server_key: Annotated[
+        list[Path] | None,
+        Parameter(
+            negative="",
+            help="Public key of who is to be at the address to connect to; of several, one for all "
+            "or one for each in their order.",
+        ),
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The same for `Sender` and `Receiver`."""
+        return {"key": self.key, "allow": self.allow, "server_key": self.server_key or ()}
+
+
+WithKeys = Annotated[KeyOptions, Parameter(name="*", help="The keys to use.")]
+NO_KEYS = KeyOptions()
+"""No options of keys: all is in the open."""
+
 Json = Annotated[
     Switch, Parameter(help="Print events, figures and the summary as JSON lines on stdout.")
 ]
@@ -149,9 +186,3 @@ Topics = Annotated[
     list[str] | None,
     Parameter(negative="", help="Topic to take, with all below it; may be repeated. Default: all."),
 ]
-
-
-def limits_from(max_topics: int | None, max_pixels: int | None) -> Limits:
-    """The default limits, but for those that were given."""
-    given = {"topics": max_topics, "picture_pixels": max_pixels}
-    return replace(DEFAULT_LIMITS, **{name: each for name, each in given.items() if each})

@@ -14,14 +14,14 @@ from typing import Any, Self, overload
 
 from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_LIMITS
-from framewire.common.errors import JpegError, ProtocolError, RecordingError, UsageError
+from framewire.common.errors import ProtocolError, RecordingError, UsageError
 from framewire.common.frame import Frame, Header, Packet
 from framewire.common.jpeg import decode
 from framewire.common.jpeg_syntax import split_header
 from framewire.common.matroska import Block, Fault, ReadAt, Walk
 from framewire.common.recording_file import RecordingFile, Window
 from framewire.common.recording_index import Gap, Index
-from framewire.common.wire import decode_header
+from framewire.common.wire import check_picture, decode_header
 
 __all__ = ["Recording", "Span"]
 
@@ -177,8 +177,8 @@ class Recording(Closing, Sequence[Frame]):
             return Span(self, range(len(self))[which])
         packet = self.packet(which)
         try:
-            return Frame(decode(packet.payload), packet.header)
-        except JpegError as error:
+            return _frame_of(packet)
+        except ProtocolError as error:
             raise RecordingError(f"frame {which} of {self.path} is damaged: {error}") from error
 
     def __iter__(self) -> Iterator[Frame]:
@@ -330,13 +330,19 @@ class Span(Sequence[Frame]):
         """Its frames; those that do not decode are passed over, and counted in `undecoded`."""
         for packet in self.packets():
             try:
-                yield Frame(decode(packet.payload), packet.header)
-            except JpegError:
+                yield _frame_of(packet)
+            except ProtocolError:
                 self.recording.undecoded += 1
 
     def packets(self) -> Iterator[Packet]:
         """Its frames as they were recorded."""
         return map(self.recording.packet, self.positions)
+
+
+def _frame_of(packet: Packet) -> Frame:
+    """It decoded; `ProtocolError` if it is not the picture that its header describes."""
+    check_picture(packet.header, packet.payload)
+    return Frame(decode(packet.payload), packet.header)
 
 
 def _front_of(block: Block, read_at: ReadAt) -> Header | None:

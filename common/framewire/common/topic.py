@@ -17,6 +17,7 @@ MAX_TOPIC_BYTES = 255
 # \Z, not $: `$` would let a topic end in a newline.
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._-]+"
 _TOPIC = re.compile(rf"\A{_SEGMENT}(?:/{_SEGMENT})*\Z")
+_SHOWN = 100  # characters of what is none, in a message that says so
 _FOREIGN = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -25,7 +26,7 @@ def check_topic(topic: str) -> str:
     name = topic.removesuffix("/")
     if not _TOPIC.match(name):
         raise TopicError(
-            f"bad topic {topic!r}: use letters, digits, '.', '_' and '-', "
+            f"bad topic {topic[:_SHOWN]!r}: use letters, digits, '.', '_' and '-', "
             "in parts joined by '/', as in lab/cam1"
         )
     if len(name) + 1 > MAX_TOPIC_BYTES:

@@ -9,9 +9,11 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from framewire.common.amount import parse_bytes, parse_duration
+from framewire.common.config import limits_from
 from framewire.common.errors import Closed, ReceiveTimeout, RecordingError, UsageError
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
+    NO_KEYS,
     BindSenders,
     Count,
     Credits,
@@ -19,6 +21,7 @@ from framewire.common.options import (
     Endpoints,
     Insecure,
     Json,
+    KeyOptions,
     Length,
     MaxPixels,
     MaxTopics,
@@ -28,7 +31,7 @@ from framewire.common.options import (
     Switch,
     Topics,
     Verbose,
-    limits_from,
+    WithKeys,
 )
 from framewire.common.terminal import (
     EXIT_DONE,
@@ -64,6 +67,7 @@ def view(
     max_topics: MaxTopics = None,
     max_pixels: MaxPixels = None,
     metrics: Metrics = None,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -83,7 +87,9 @@ def view(
     with ExitStack() as stack:
         asked = {"quality": quality, "scale": scale, "credits": credits}
         limits = limits_from(max_topics, max_pixels)
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, limits=limits, **asked)
+        receiver = _open(
+            stack, endpoints, bind, topic, keys, insecure=insecure, limits=limits, **asked
+        )
         figures = ReceiverFigures()
         told = stack.enter_context(
             monitored(
@@ -119,6 +125,7 @@ def record(
     max_topics: MaxTopics = None,
     max_pixels: MaxPixels = None,
     metrics: Metrics = None,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -173,7 +180,7 @@ def record(
         stack.enter_context(Stopper(grace=_RECORDER_S))
         limits = limits_from(max_topics, max_pixels)
         asked = {"keep": "all", "credits": credits, "limits": limits}
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
+        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure, **asked)
         triggers = None
         if around_events:
             triggers = stack.enter_context(Triggers(trigger or (), insecure=insecure))
@@ -212,6 +219,7 @@ def snapshot(
     timeout: Annotated[float, Parameter(validator=Number(gt=0))] = 10.0,
     quality: Quality = None,
     scale: Scale = None,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
 ) -> int:
@@ -231,7 +239,7 @@ def snapshot(
     check_writable(out)
     with ExitStack() as stack:
         asked = {"quality": quality, "scale": scale}
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, **asked)
+        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure, **asked)
         stack.enter_context(Stopper(receiver.close))
         try:
             packet = receiver.read_packet(timeout)
@@ -264,6 +272,7 @@ def stats(
     duration: Duration = None,
     max_topics: MaxTopics = None,
     max_pixels: MaxPixels = None,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
 ) -> int:
@@ -278,7 +287,7 @@ def stats(
     set_up_logging(verbose=False)
     with ExitStack() as stack:
         limits = limits_from(max_topics, max_pixels)
-        receiver = _open(stack, endpoints, bind, topic, insecure=insecure, limits=limits)
+        receiver = _open(stack, endpoints, bind, topic, keys, insecure=insecure, limits=limits)
         if once:
             stopped = listen(receiver, duration=duration or _ONCE_S)
             if not receiver.stats.topics:
@@ -309,10 +318,11 @@ def _open(
     endpoints: tuple[str, ...],
     bind: list[str] | None,
     topics: list[str] | None,
+    keys: KeyOptions,
     **options: Any,
 ) -> "Receiver":
     from framewire.receiver import Receiver
 
     return stack.enter_context(
-        Receiver(*endpoints, bind=bind or (), topics=topics or (), **options)
+        Receiver(*endpoints, bind=bind or (), topics=topics or (), **keys.given, **options)
     )

@@ -20,12 +20,16 @@ from framewire.common.errors import (
     UsageError,
     VersionError,
 )
+from framewire.common.forking import Home
 from framewire.common.frame import Frame, Packet, Status
 from framewire.common.jpeg_scaled import factor_of
+from framewire.common.keyfile import StrPath
+from framewire.common.keys import open_keys
 from framewire.common.mailbox import Mailbox
+from framewire.common.request import MOST_TOPICS
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
-from framewire.common.transport import TICK_MS, Waker, wait
+from framewire.common.transport import TICK_MS, Shortage, Waker, wait
 from framewire.receiver.account import ReceiverStats, TopicAccount
 from framewire.receiver.ahead import Ahead, Begun
 from framewire.receiver.decoder import decode
@@ -73,11 +77,21 @@ class Receiver(Closing):
     than whole. With `gray` they are decoded gray, as (H, W), wherever they come from. A frame's
     header still tells the size and channels of the picture that was sent. Packets are not touched.
 
+    With keys (files made by `framewire keygen`) all is encrypted, and nobody is let in or believed
+    who has not shown the right one: `key` is one's own secret file; `allow` the folder of public keys
+    of those who may connect to what is bound here, which is looked at all the time; `server_key` the
+    public file of who is to be at the addresses to connect to, one for all or one for each in their
+    order. docs/guide/security.md tells more.
+
     `limits` is what is taken from senders: docs/guide/limits.md. What is above is counted as malformed.
 
     `timeout` is how many seconds reading waits for a frame (None: for ever) before it raises
-    `ReceiveTimeout`. An address that other machines can reach is not bound unless `insecure`.
-    Raises `UsageError` for arguments, `TransportError` if an address cannot be bound.
+    `ReceiveTimeout`. An address that other machines can reach is not bound without keys, unless
+    `insecure`. Raises `UsageError` for arguments, `KeyFileError` for files of keys, `TransportError`
+    if an address cannot be bound.
+
+    Reading raises `FramewireError` if receiving has failed, which is a defect, and `Closed` in a process
+    that was forked from the one that made it.
 
     Several threads may read from one receiver; each frame goes to one of them. `close` may be
     called from any thread, ends the iterations and returns within a second.
@@ -95,14 +109,19 @@ class Receiver(Closing):
         credits: int | None = None,
         gray: bool = False,
         statuses: bool = False,
+        key: StrPath | None = None,
+        allow: StrPath | None = None,
+        server_key: StrPath | Iterable[StrPath] = (),
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        self._home = Home("Receiver")
         if keep not in ("newest", "all"):
             raise UsageError(f"keep={keep!r} is not possible: use 'newest' or 'all'")
         to_bind = parse_endpoints(bind, bind=True)
         to_connect = parse_endpoints(connect or (() if to_bind else DEFAULT_ENDPOINT), bind=False)
-        check_exposure(to_bind, insecure=insecure)
+        keys = open_keys(to_bind, to_connect, key=key, allow=allow, server_key=server_key)
+        check_exposure(to_bind, insecure=insecure or keys is not None)
         if statuses and keep != "all":
             raise UsageError("statuses have their place among all frames: use keep='all' with them")
         patterns = {endpoint.pattern for endpoint in (*to_bind, *to_connect)}
@@ -132,6 +151,8 @@ class Receiver(Closing):
         self._ahead = Ahead(self._packets, self._decode)
         self._waker = Waker()
         self._to_select: frozenset[bytes] | None = None
+        self._asked_for = tuple(self._selected)
+        """What answers may be of: also what was asked for until now."""
         want = Want(
             everything=not self._newest,
             max_message_bytes=max(limits.payload_bytes, limits.header_bytes),
@@ -139,7 +160,9 @@ class Receiver(Closing):
             quality=quality,
             scale=scale if asks_scale else None,
             credits=credits,
+            keys=keys,
         )
+        self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
         self._links: list[Link] = []
         try:
             for endpoint in to_bind:
@@ -148,12 +171,13 @@ class Receiver(Closing):
                 self._links.append(open_link(endpoint, want, bind=False))
             for link in self._links:
                 link.select(self._selected)
-        except BaseException:
-            self._close_links()
+            self._wakes_when_taken = patterns != {"pub-sub"}
+            self._thread.start()
+        except BaseException:  # also Ctrl-C, which leaves nothing half made
+            self._packets.close()
+            if self._thread.ident is None:
+                self._close_links()
             raise
-        self._wakes_when_taken = patterns != {"pub-sub"}
-        self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
-        self._thread.start()
 
     # -- for the user -------------------------------------------------------------------------
 
@@ -170,6 +194,7 @@ class Receiver(Closing):
     @property
     def stats(self) -> ReceiverStats:
         """A snapshot of the figures so far; takes some 0.05 ms for each topic."""
+        self._home.check()
         now_ns = monotonic_ns()
         with self._lock:
             topics = {name: topic.snapshot(now_ns) for name, topic in self._topics.items()}
@@ -231,6 +256,7 @@ class Receiver(Closing):
 
         Raises `ReceiveTimeout` when the time is over, `Closed` after `close`.
         """
+        self._home.check()
         seconds = self._timeout if timeout is None else timeout
         deadline_ns = None if seconds is None else monotonic_ns() + round(seconds * NS)
         while True:
@@ -275,12 +301,15 @@ class Receiver(Closing):
         For a relay, which passes on what it is asked for. The empty prefix stands for all; with
         none, nothing is taken and nothing asked for.
         """
+        self._home.check()
         with self._lock:
             self._to_select = frozenset(prefixes)
         self._waker.wake()
 
     def close(self) -> None:
         """Stop receiving and free everything. May be called again."""
+        if self._home.left:
+            return
         self._packets.close()
         self._waker.wake()
         if self._thread is not threading.current_thread():
@@ -308,6 +337,7 @@ class Receiver(Closing):
         return decode(packet, scale=self._decode_scale, gray=self._gray)
 
     def _get(self, timeout: float | None) -> Packet | Status:
+        self._home.check()
         begun = self._ahead.first()
         if begun is not None:
             return begun.as_packet()
@@ -349,18 +379,20 @@ class Receiver(Closing):
 
     def _run(self) -> None:
         try:
+            shortage = Shortage()
             due_ns = self._step(monotonic_ns())
             while not self._packets.closed:
                 self._wait_until(due_ns)
                 began_ns = monotonic_ns()
+                shortage.look(began_ns)
                 for link in self._links:
                     self._drain(link)
                 due_ns = self._step(began_ns)
         except Closed:
             pass
-        except Exception:  # the top of this thread
+        except Exception as error:  # noqa: BLE001 - the top of this thread: whoever reads gets it
             _log.exception("the receiver stopped")
-            raise
+            self._packets.close(f"the receiver stopped: {error!r}; make a new one")
         finally:
             self._packets.close()
             self._close_links()
@@ -378,18 +410,20 @@ class Receiver(Closing):
 
     def _drain(self, link: Link) -> None:
         for _ in range(_BURST):
-            parts = link.receive()
-            if parts is None:
-                return
             message = None
             try:
+                parts = link.receive()
+                if parts is None:
+                    return
                 message = wire.decode(parts, self._limits)
+            except MemoryError:
+                self._refuse("there is no memory for it")
             except VersionError as error:
                 self._refuse(str(error), once=True)
             except ProtocolError as error:
                 self._refuse(str(error))
             link.took(message, monotonic_ns())
-            if message is not None and self._is_known(message.topic):
+            if message is not None and self._is_wanted(message.topic, link):
                 self._take(message, link)
 
     def _step(self, began_ns: int) -> int | None:
@@ -408,6 +442,7 @@ class Receiver(Closing):
     def _take_others(self, selected: frozenset[bytes]) -> None:
         """Follow `select`. What was sent of a topic while it was not subscribed to is no loss."""
         before, self._selected = self._selected, selected
+        self._asked_for = (*selected, *before)
         for link in self._links:
             link.select(selected)
         if any(link.asks or link.is_work for link in self._links):
@@ -457,8 +492,14 @@ class Receiver(Closing):
         if self._losses(monotonic_ns()):
             _log.warning("%s: %d frame(s) lost, %d to %d", topic, last - first + 1, first, last)
 
-    def _is_known(self, name: str) -> bool:
-        """Whether there are figures of a topic, or room for them; only this thread adds any."""
+    def _is_wanted(self, name: str, link: Link) -> bool:
+        """Whether a topic was asked for, and there are figures of it or room for them.
+
+        ZeroMQ sees to subscriptions, and work is taken whatever it is. Only this thread adds any.
+        """
+        if link.asks and not wire_topic(name).startswith(self._asked_for):
+            self._refuse(f"an answer of {name}, which was not asked for")
+            return False
         if name in self._topics or len(self._topics) < self._limits.topics:
             return True
         self._refuse(f"more than {self._limits.topics} topics: {name} is refused")
@@ -489,7 +530,11 @@ def _weight(message: Packet | Status) -> int:
 def _prefixes(topics: str | Iterable[str] | None) -> frozenset[bytes]:
     if topics is None:
         return frozenset()
-    names = (topics,) if isinstance(topics, str) else topics
+    names = (topics,) if isinstance(topics, str) else tuple(topics)
+    if len(names) > MOST_TOPICS:
+        raise UsageError(
+            f"{len(names)} topics are too many to name, at most {MOST_TOPICS}: name one above them"
+        )
     return frozenset(wire_topic(check_topic(name)) for name in names) or frozenset((b"",))
 
 

@@ -4,25 +4,21 @@ Each says so in its own thread or in a signal handler; the recording loop asks w
 """
 
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TextIO
 from urllib.parse import SplitResult, urlsplit
 
+from framewire.common.answering import Answering, Request
 from framewire.common.closing import Closing
 from framewire.common.errors import EndpointError, UsageError
-from framewire.common.listening import Address, listen, parse_address
+from framewire.common.listening import Address, parse_address
 
 __all__ = ["Triggers", "http_address"]
-
-_CLIENT_S = 2.0
-"""A client that says nothing for so long is let go; there is one at a time."""
 
 
 def http_address(trigger: str, *, insecure: bool) -> Address:
@@ -59,7 +55,7 @@ class Triggers(Closing):
         self, wanted: Iterable[str], *, insecure: bool = False, stdin: TextIO | None = None
     ) -> None:
         self._pending: SimpleQueue[str] = SimpleQueue()  # one may put from a signal handler
-        self._server: _Server | None = None
+        self._server: Answering | None = None
         self.addresses: list[str] = []
         """Where POST /trigger is taken."""
         wanted = list(wanted)
@@ -93,77 +89,33 @@ class Triggers(Closing):
         threading.Thread(target=run, name="framewire-stdin", daemon=True).start()
 
     def _serve(self, address: Address) -> None:
-        self._server = _Server(address, lambda: self._pending.put("http"))
-        host, port = self._server.server_address[:2]
-        self.addresses.append(f"http://{Address(str(host), int(port))}/trigger")
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="framewire-trigger", daemon=True
+        trigger = {"trigger": lambda _: self._pending.put("http")}
+        self._server = Answering(
+            address, type("_Trigger", (_Request,), trigger), "framewire-trigger"
         )
-        self._thread.start()
+        self.addresses.append(f"http://{self._server.address}/trigger")
 
     def close(self) -> None:
         if self._before is not None:
             signal.signal(signal.SIGUSR1, self._before)
             self._before = None
         if self._server is not None:
-            server, self._server = self._server, None
-            server.shutdown()
-            server.server_close()
-            self._thread.join(2 * _CLIENT_S)
+            self._server.close()
 
 
-class _Server(HTTPServer):
-    """One client at a time, each for a moment."""
-
-    def __init__(self, address: Address, trigger: Callable[[], None]) -> None:
-        self.trigger = trigger
-        super().__init__((address.host, address.port), _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = listen(address)
-        self.server_address = self.socket.getsockname()
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Request(Request):
     """POST /trigger; whatever its body. A browser's page of somebody else may not."""
 
-    server: _Server
-    timeout = _CLIENT_S
-
-    def setup(self) -> None:
-        super().setup()
-        self._end = threading.Timer(_CLIENT_S, self._cut)
-        self._end.daemon = True
-        self._end.start()
-
-    def _cut(self) -> None:
-        with suppress(OSError):
-            self.connection.shutdown(socket.SHUT_RDWR)
-
-    def finish(self) -> None:
-        self._end.cancel()
-        super().finish()
+    trigger: Callable[[], None]
 
     def do_POST(self) -> None:
         if self.headers.get("Origin") is not None:
-            self._answer(403, "not from a page in a browser")
+            self.send(403, "not from a page in a browser")
         elif _split(self.path).path != "/trigger":
-            self._answer(404, "POST /trigger records an event")
+            self.send(404, "POST /trigger records an event")
         else:
-            self.server.trigger()
-            self._answer(202, "triggered")
+            self.trigger()
+            self.send(202, "triggered")
 
     def do_GET(self) -> None:
-        self._answer(405, "POST /trigger records an event")
-
-    def _answer(self, status: int, text: str) -> None:
-        body = f"{text}\n".encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        if status == 405:
-            self.send_header("Allow", "POST")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Nothing: a trigger is told by who asks for it."""
+        self.send(405, "POST /trigger records an event", allow="POST")

@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 import pytest
 
 from common.transport.meeting import DEADLINE_S, MAX_BYTES
+from faults.zmtp import MORE, frame, greeting, ready
 from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.endpoint import Endpoint, parse_endpoint
 from framewire.common.transport import Dialogue, Publisher, Socket, Subscriber, Waker, connections
@@ -70,6 +71,24 @@ def is_open(call: socket.socket) -> bool:
     except ConnectionError:
         pass
     return False
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux tells")
+def test_who_sends_a_message_without_an_end_is_cut(
+    publisher: Publisher, waker: Waker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with call(publisher) as endless, call(publisher) as other:
+        endless.sendall(greeting() + ready(b"SUB"))
+        until(lambda: count(publisher) == 2, waker, publisher)
+        endless.settimeout(DEADLINE_S)
+        endless.recv(64, socket.MSG_WAITALL)
+        endless.recv(2)  # READY: before that, it would not be a message
+        with suppress(OSError):
+            for _ in range(400):
+                endless.sendall(frame(b"x" * 4000, MORE))
+        until(lambda: count(publisher) == 1, waker, publisher)
+        assert is_open(other)
+    assert "a message that does not end" in caplog.text
 
 
 def test_connections_are_counted_while_they_last(publisher: Publisher, waker: Waker) -> None:

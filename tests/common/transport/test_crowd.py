@@ -29,8 +29,15 @@ def test_who_has_said_something_stays() -> None:
     assert crowd(proven={1, 2}, ages_s={1: 2.5, 2: 1, 3: 0}).shrink(2, 100 * NS) == [3]
 
 
-def test_who_is_older_than_a_handshake_has_made_its_way_in() -> None:
-    assert crowd(ages_s={1: 60, 2: 4, 3: 1}).shrink(2, 100 * NS) == [3]
+def test_who_made_its_way_in_and_says_nothing_goes_first() -> None:
+    assert crowd(ages_s={1: 60, 2: 4, 3: 1, 4: 0}, proven={1}).shrink(2, 100 * NS) == [2, 3]
+
+
+def test_who_is_at_work_need_not_speak() -> None:
+    workers = crowd(ages_s={1: 60, 2: 30, 3: 10, 4: 1})
+    assert workers.shrink(2, 100 * NS, lambda number: number in (1, 2)) == [3, 4]
+    assert workers.proven == 2
+    assert workers.shrink(1, 100 * NS, lambda number: False) == [2]
 
 
 def test_at_last_the_newest_go() -> None:
@@ -52,4 +59,5 @@ def test_a_number_that_is_used_again_is_another_connection() -> None:
     left = again.left(1)
     assert left is not None
     assert left.address == "10.0.0.9:1"
+    assert left.gone
     assert again.left(1) is None

@@ -243,3 +243,9 @@ def test_only_the_last_lines_are_kept() -> None:
     assert len(noise._lines) <= 20
     noise.add(b"y" * 100_000 + b"\n")
     assert len(noise.last) == 300
+
+
+def test_a_password_is_not_told_with_other_characters_in_it() -> None:
+    noise = Noise("hunter2!")
+    noise.add(b"401 for user:hunter2! and hunter\x032!\n")
+    assert noise.last == "401 for user:*** and ***"

@@ -10,9 +10,11 @@ from cyclopts import Parameter
 from framewire.app.web.access import Access
 from framewire.app.web.entrance import listen_for_viewers
 from framewire.app.web.running import Running
+from framewire.common.config import limits_from
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address, parse_address
 from framewire.common.options import (
+    NO_KEYS,
     BindSenders,
     Duration,
     Endpoints,
@@ -22,7 +24,7 @@ from framewire.common.options import (
     MaxTopics,
     Switch,
     Verbose,
-    limits_from,
+    WithKeys,
 )
 from framewire.common.terminal import EXIT_DONE, Stopper, print_json, set_up_logging
 from framewire.receiver import Receiver
@@ -46,6 +48,7 @@ def web(
     duration: Duration = None,
     max_topics: MaxTopics = None,
     max_pixels: MaxPixels = None,
+    keys: WithKeys = NO_KEYS,
     insecure: Insecure = False,
     json: Json = False,
     verbose: Verbose = False,
@@ -88,6 +91,7 @@ def web(
             bind=bind or (),
             topics=None,
             keep="newest",
+            **keys.given,
             insecure=insecure,
             limits=limits_from(max_topics, max_pixels),
         ) as receiver,

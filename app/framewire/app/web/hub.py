@@ -85,6 +85,8 @@ class Hub(Closing):
     """
 
     def __init__(self, receiver: Receiver, *, warm: bool = False, limits: Limits = LIMITS) -> None:
+        self.failure: Exception | None = None
+        """What ended it, if something did."""
         self._receiver, self._limits = receiver, limits
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
@@ -221,12 +223,15 @@ class Hub(Closing):
     # -- the thread that reads --------------------------------------------------------------------
 
     def _read(self) -> None:
-        for packet in self._receiver.packets():
-            with self._lock:
-                waits = bool(self._arrived)
-                self._arrived[packet.topic] = packet
-            if not waits:
-                self._call(self._take)
+        try:
+            for packet in self._receiver.packets():
+                with self._lock:
+                    waits = bool(self._arrived)
+                    self._arrived[packet.topic] = packet
+                if not waits:
+                    self._call(self._take)
+        except Exception as error:  # noqa: BLE001 - the top of this thread: who runs it asks
+            self.failure = error
         self._call(self._end)
 
     def _call(self, function: Callable[[], None]) -> None:

@@ -1,7 +1,8 @@
 """`Limits`: how much visitors of the web viewer may take. All of it in one table."""
 
-import sys
 from dataclasses import dataclass
+
+from framewire.common.descriptors import most_descriptors
 
 __all__ = ["LIMITS", "Limits", "room"]
 
@@ -57,14 +58,5 @@ def room(connections: int, descriptors: int | None = None) -> int:
     Each may need two: its own, and that of a file that it reads.
     """
     if descriptors is None:
-        descriptors = _allowed()
+        descriptors = most_descriptors()
     return max(1, min(connections, (descriptors - _OWN_DESCRIPTORS) // 2))
-
-
-def _allowed() -> int:
-    if sys.platform == "win32":
-        return sys.maxsize
-    import resource
-
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if soft == resource.RLIM_INFINITY else soft

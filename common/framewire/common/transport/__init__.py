@@ -6,19 +6,24 @@ Another thread wakes it through a `Waker`.
 Why each option is set is in docs/ARCHITECTURE.md; ZMQ_HEARTBEAT_IVL and ZMQ_CONFLATE are never set.
 """
 
+from framewire.common.transport.crowd import Peer
 from framewire.common.transport.dialogue import Dialogue, Sent
 from framewire.common.transport.pubsub import Publisher, Subscriber
+from framewire.common.transport.shortage import Shortage
 from framewire.common.transport.sockets import Socket, open_sockets
-from framewire.common.transport.waiting import TICK_MS, Waker, wait
+from framewire.common.transport.waiting import TICK_MS, wait
+from framewire.common.transport.waking import Waker
 from framewire.common.transport.work import Puller, Pusher
 
 __all__ = [
     "TICK_MS",
     "Dialogue",
+    "Peer",
     "Publisher",
     "Puller",
     "Pusher",
     "Sent",
+    "Shortage",
     "Socket",
     "Subscriber",
     "Waker",

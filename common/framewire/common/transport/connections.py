@@ -1,8 +1,10 @@
 """The connections of a socket: how many there are, why one was refused, and cutting one."""
 
+import errno
 import logging
 import socket
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 
 import zmq
@@ -10,8 +12,10 @@ from zmq.utils.monitor import parse_monitor_message
 
 from framewire.common.clock import monotonic_ns
 from framewire.common.descriptors import most_descriptors
-from framewire.common.stats import Throttle
-from framewire.common.transport.crowd import Crowd
+from framewire.common.transport.crowd import Crowd, Peer
+from framewire.common.transport.refusals import Refusals
+from framewire.common.transport.traffic import taken_bytes
+from framewire.common.transport.unfinished import Unfinished
 
 __all__ = ["MOST_CONNECTIONS", "Connections"]
 
@@ -20,6 +24,8 @@ _log = logging.getLogger("framewire.transport")
 MOST_CONNECTIONS = 1024
 """To one socket. Half of the process's descriptors is a limit of all of them together."""
 
+_HANDSHAKE_BYTES = 512
+"""What both sides say before the first message, at most: with keys some 400 bytes."""
 _BURST = 256  # events at a time; the next look goes on where this one ended
 _EVENTS = (
     zmq.EVENT_ACCEPTED
@@ -41,9 +47,24 @@ _REFUSED: Mapping[tuple[bool, bool, int], str] = {
     (False, False, _MISMATCH): "it speaks with keys only: give --key and --server-key",
     (False, True, _CRYPTO): "it is not who it should be: its key is not that of --server-key",
 }
-_DENIED: Mapping[bool, str] = {
-    True: "its key is not allowed here",
-    False: "it does not allow our key: add our public key to its --allow folder",
+_DENIED = "it does not allow this key: copy its .key file into the folder of --allow there"
+_HANG_UPS = {errno.EPIPE, errno.ECONNRESET}
+_MOST_NAMES = 256
+_HUNG_UP = 3  # so often in a row it is no restart
+_HANGS_UP: Mapping[tuple[bool, bool], str] = {
+    # Who finds first that one side has keys and the other has none hangs up, often before the other
+    # could find it, too. The missing row: who calls an address without keys may just look if it is there.
+    (True, True): "it hangs up at the first word: has it no keys, or not the right --server-key?",
+    (
+        False,
+        True,
+    ): "it hangs up at the first word: is its key the one that --server-key names, and does "
+    "it speak with keys at all?",
+    (
+        False,
+        False,
+    ): "it hangs up at the first word: does it speak with keys (--key, --server-key), or is "
+    "it no framewire?",
 }
 
 
@@ -52,12 +73,29 @@ class _Process:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._refusals: OrderedDict[str, Refusals] = OrderedDict()
         self._sockets = self._connections = 0
 
     def change(self, *, sockets: int = 0, connections: int = 0) -> None:
         with self._lock:
             self._sockets += sockets
             self._connections += connections
+
+    def refused(self, name: str, *what: str) -> int:
+        """How many refusals a line about this one stands for, or 0 to stay quiet.
+
+        Kept by the socket's name: one that is opened anew does not say it all again.
+        """
+        with self._lock:
+            refusals = self._refusals.setdefault(name, Refusals())
+            if len(self._refusals) > _MOST_NAMES:
+                self._refusals.popitem(last=False)
+            return refusals.count(monotonic_ns(), *what)
+
+    def welcomed(self, name: str) -> None:
+        """A connection from here to there stands: the next refusal is news."""
+        with self._lock:
+            self._refusals.pop(name, None)
 
     def allows(self, connections: int) -> int:
         """How many of its `connections` a socket may keep.
@@ -81,15 +119,16 @@ class Connections:
     context, after a thousand events.
     """
 
-    def __init__(self, watched: "zmq.Socket[bytes]", *, bound: bool) -> None:
+    def __init__(self, watched: "zmq.Socket[bytes]", *, bound: bool, keyed: bool) -> None:
         self._watched = watched
         self.name = ""
         """The addresses of the socket."""
         self.bound = bound
-        self._has_keys = watched.getsockopt(zmq.MECHANISM) == zmq.CURVE
+        self._keyed = keyed
+        self._hung_up = 0
         self._crowd = Crowd()
+        self._unfinished = Unfinished(int(watched.getsockopt(zmq.MAXMSGSIZE)))
         self._reason = ""
-        self._complaints = Throttle()
         self.ready = False
         """Of a connecting socket: whether its last handshake was good and the connection is up."""
         self.monitor: zmq.Socket[bytes] = watched.get_monitor_socket(_EVENTS)
@@ -103,14 +142,51 @@ class Connections:
         """Connections over which a message came: see `prove`."""
         return self._crowd.proven
 
-    def prove(self, message: zmq.Frame) -> None:
-        """A message has come: its connection is one of the last to be cut."""
+    @property
+    def only(self) -> Peer | None:
+        """Of a connecting socket: the other side, while it is there."""
+        return next(iter(self._crowd.peers.values()), None) if self.ready else None
+
+    def prove(self, message: zmq.Frame) -> Peer | None:
+        """A message has come: its connection, which is one of the last to be cut."""
+        descriptor = _descriptor(message)
+        if descriptor is None:
+            return None
+        if descriptor not in self._crowd.peers:
+            self.look()  # it may have been accepted just now
+        self._unfinished.whole(descriptor)
+        return self._crowd.prove(descriptor)
+
+    def took(self, message: zmq.Frame) -> None:
+        """A message has come that proves nothing."""
+        descriptor = _descriptor(message)
+        if descriptor is not None:
+            self._unfinished.whole(descriptor)
+
+    def weigh(self, now_ns: int) -> None:
+        """Cut those that send a message without an end; to be called all the time."""
+        staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
+        for number in self._unfinished.too_long(staying, now_ns):
+            peer = self._crowd.peers[number]
+            peer.leaving = True
+            self._complain(peer.address, "it sends a message that does not end")
+            self.cut(number)
+
+    def subscribed(self, message: zmq.Frame, *, begins: bool, most: int) -> None:
+        """It is a subscription, or its end: who has more than `most` is cut.
+
+        ZeroMQ keeps them, some 400 bytes each, before anybody here sees one.
+        """
+        (self.prove if begins else self.took)(message)
         descriptor = _descriptor(message)
         if descriptor is None:
             return
-        if descriptor not in self._crowd.peers:
-            self.look()  # it may have been accepted just now
-        self._crowd.prove(descriptor)
+        self._unfinished.whole(descriptor)
+        if self._crowd.subscribed(descriptor, 1 if begins else -1) > most:
+            peer = self._crowd.peers[descriptor]
+            self._complain(peer.address, f"it has more than {most} subscriptions")
+            peer.leaving = True
+            self.cut(descriptor)
 
     def look(self) -> None:
         """Take in what has happened; cut what is too much; say who was refused."""
@@ -130,22 +206,30 @@ class Connections:
         elif event == zmq.EVENT_DISCONNECTED:
             self._left(value)
         elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self.ready = True
+            self.ready, self._hung_up = True, 0
+            if not self.bound:
+                _process.welcomed(self.name)
         else:  # the same connection's end follows
             self._reason = self._why(event, value)
 
     def _arrived(self, descriptor: int) -> None:
+        before = len(self._crowd)
         self._crowd.arrived(descriptor, _address(descriptor), monotonic_ns())
-        _process.change(connections=1)
+        self._unfinished.begun(descriptor)
+        _process.change(connections=len(self._crowd) - before)
 
     def _shrink(self) -> None:
-        for number in self._crowd.shrink(_process.allows(len(self._crowd)), monotonic_ns()):
+        most = _process.allows(len(self._crowd))
+        # Workers say nothing: what they take shows that they are some.
+        at_work = (_has_taken,) if self._watched.type == zmq.PUSH else ()
+        for number in self._crowd.shrink(most, monotonic_ns(), *at_work):
             self._complain(self._crowd.peers[number].address, "there are too many connections")
             self.cut(number)
 
     def _left(self, descriptor: int) -> None:
         self.ready = False
         peer = self._crowd.left(descriptor)
+        self._unfinished.ended(descriptor)
         if peer is None:
             return
         _process.change(connections=-1)
@@ -155,16 +239,21 @@ class Connections:
 
     def _why(self, event: int, value: int) -> str:
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
-            return _DENIED[self.bound]
+            return "" if self.bound else _DENIED  # the handler of keys has said whose it is
         if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
             odd = f"what it says is not this protocol ({value:#x})"
-            return _REFUSED.get((self.bound, self._has_keys, value), odd)
-        return ""  # it hung up, or said nothing
+            return _REFUSED.get((self.bound, self._keyed, value), odd)
+        self._hung_up += event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and value in _HANG_UPS
+        if self._hung_up < _HUNG_UP:
+            return ""  # it hung up, or said nothing
+        return _HANGS_UP.get((self.bound, self._keyed), "")
 
     def _complain(self, address: str, reason: str) -> None:
-        if times := self._complaints(monotonic_ns()):
+        host = address.rpartition(":")[0] if self.bound else ""
+        if times := _process.refused(self.name, host, reason):
             more = f" ({times} times)" if times > 1 else ""
-            _log.warning("%s: refused %s: %s%s", self.name, address or "a peer", reason, more)
+            what = "refused" if self.bound else "no connection with"
+            _log.warning("%s: %s %s: %s%s", self.name, what, address or "a peer", reason, more)
 
     def cut(self, descriptor: int) -> None:
         """End a connection; an honest peer makes a new one at once."""
@@ -186,7 +275,8 @@ class Connections:
 
     def cut_all(self) -> None:
         """End every connection, so that all have to prove themselves again."""
-        self.look()
+        while self.monitor.poll(0):  # none that has come already may be overlooked
+            self.look()
         for descriptor in list(self._crowd.peers):
             self.cut(descriptor)
 
@@ -195,7 +285,8 @@ class Connections:
         while self.monitor.poll(0):  # its writer may be waiting for room, holding what we need
             self.look()
         _process.change(sockets=-1, connections=-len(self._crowd))
-        self._crowd = Crowd()
+        for descriptor in list(self._crowd.peers):
+            self._crowd.left(descriptor)
         self._watched.disable_monitor()
         self.monitor.close(0)
 
@@ -205,6 +296,10 @@ def _descriptor(message: zmq.Frame) -> int | None:
         return int(message.get(zmq.SRCFD))
     except zmq.ZMQError:
         return None  # of `inproc`, or the end of a connection
+
+
+def _has_taken(descriptor: int) -> bool:
+    return taken_bytes(descriptor) > _HANDSHAKE_BYTES
 
 
 def _address(descriptor: int) -> str:

@@ -7,6 +7,8 @@ import zmq
 
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
+from framewire.common.keytext import Keys
+from framewire.common.transport.crowd import Peer
 from framewire.common.transport.sockets import Socket
 
 __all__ = ["Dialogue", "Sent"]
@@ -35,20 +37,31 @@ class Dialogue(Socket):
     """
 
     def __init__(
-        self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], max_message_bytes: int
+        self,
+        bind: Sequence[Endpoint],
+        connect: Sequence[Endpoint],
+        max_message_bytes: int,
+        keys: Keys | None = None,
     ) -> None:
         self._addresses = bool(bind)
         kind = zmq.ROUTER if bind else zmq.DEALER
         options: dict[int, int] = {**_OPTIONS, zmq.MAXMSGSIZE: max_message_bytes}
         if bind:
             options[zmq.ROUTER_MANDATORY] = 1  # say so when a peer is gone
-        super().__init__(kind, options, (*bind, *connect))
+        super().__init__(kind, options, (*bind, *connect), keys)
         self.endpoints = self._attach(bind, connect)
 
     @property
     def connected(self) -> bool:
         """Whether the peer of a connecting socket is there; of a bound one, always."""
         return self._addresses or bool(int(self.socket.getsockopt(zmq.EVENTS)) & zmq.POLLOUT)
+
+    @property
+    def caller(self) -> Peer | None:
+        """The connection over which the last message came; None where that is not known."""
+        if self.connections is None or self._addresses:
+            return self._sender
+        return self.connections.only
 
     def receive(self) -> tuple[bytes, list[bytes]] | None:
         """The peer and the parts of one message, or None if none has arrived; does not wait."""

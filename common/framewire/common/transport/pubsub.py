@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import zmq
 
 from framewire.common.clock import NS, monotonic_ns, pause
+from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.endpoint import Endpoint
+from framewire.common.keytext import Keys
 from framewire.common.stats import Patience
 from framewire.common.transport.sockets import Socket
 
@@ -45,6 +47,7 @@ class Publisher(Socket):
     """An XPUB socket: fans messages out, and tells who listens to what.
 
     A mark counts the messages of all topics of a socket: it is to know how many `topics` there are.
+    A connection that subscribes to more than `most_subscriptions` is ended.
     """
 
     def __init__(
@@ -54,14 +57,17 @@ class Publisher(Socket):
         *,
         topics: int = 1,
         patient: bool = False,
+        keys: Keys | None = None,
+        most_subscriptions: int = DEFAULT_LIMITS.subscriptions,
     ) -> None:
         options: dict[int, int] = {
             **_XPUB,
             zmq.SNDHWM: SEND_MARK_PER_TOPIC * topics,
             zmq.SNDBUF: BUFFER_BYTES,
         }
-        super().__init__(zmq.XPUB, options, (*bind, *connect))
+        super().__init__(zmq.XPUB, options, (*bind, *connect), keys)
         self._patience = Patience(*(_PATIENT if patient else _LIVE))
+        self._most = most_subscriptions
         self._has_dropped = False
         self._inproc = any(endpoint.transport == "inproc" for endpoint in (*bind, *connect))
         self.endpoints = self._attach(bind, connect)
@@ -84,10 +90,14 @@ class Publisher(Socket):
             except zmq.Again:
                 return
             message = frame.bytes
-            if message[:1] == b"\1" and self.connections is not None:
-                self.connections.prove(frame)
-            if message[:1] in (b"\0", b"\1"):
-                yield message[:1] == b"\1", message[1:]
+            begins = message[:1] == b"\1"
+            if not begins and message[:1] != b"\0":
+                if self.connections is not None:
+                    self.connections.took(frame)
+                continue
+            if self.connections is not None:
+                self.connections.subscribed(frame, begins=begins, most=self._most)
+            yield begins, message[1:]
 
     def send(self, parts: Sequence[bytes]) -> None:
         """Hand a message over. A receiver whose queue is full does not get it.
@@ -142,13 +152,14 @@ class Subscriber(Socket):
         connect: Sequence[Endpoint],
         prefixes: Collection[bytes],
         max_message_bytes: int,
+        keys: Keys | None = None,
     ) -> None:
         options: dict[int, int] = {
             zmq.RCVHWM: RECEIVE_MARK,
             zmq.RCVBUF: BUFFER_BYTES,
             zmq.MAXMSGSIZE: max_message_bytes,
         }
-        super().__init__(zmq.SUB, options, (*bind, *connect))
+        super().__init__(zmq.SUB, options, (*bind, *connect), keys)
         self._prefixes: set[bytes] = set()
         self.select(prefixes)
         self.endpoints = self._attach(bind, connect)

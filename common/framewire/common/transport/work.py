@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import zmq
 
 from framewire.common.endpoint import Endpoint
+from framewire.common.keytext import Keys
 from framewire.common.transport.sockets import Socket
 
 __all__ = ["Puller", "Pusher"]
@@ -18,14 +19,18 @@ _PARTS = 3
 class Pusher(Socket):
     """A PUSH socket: gives each message to the next worker that has room."""
 
-    def __init__(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint]) -> None:
+    def __init__(
+        self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], keys: Keys | None = None
+    ) -> None:
         options: dict[int, int] = {
             zmq.SNDHWM: WORK_MARK,
             zmq.SNDBUF: _BUFFER_BYTES,
             zmq.IMMEDIATE: 1,  # nothing waits for a worker that is not there
             zmq.BACKLOG: 512,
+            zmq.RCVHWM: 1,  # nothing comes in: what does is never read
+            zmq.MAXMSGSIZE: 1024,
         }
-        super().__init__(zmq.PUSH, options, (*bind, *connect))
+        super().__init__(zmq.PUSH, options, (*bind, *connect), keys)
         self.awaits_message = False
         self.endpoints = self._attach(bind, connect)
 
@@ -47,14 +52,18 @@ class Puller(Socket):
     """A PULL socket at one address, bound or connected."""
 
     def __init__(
-        self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], max_message_bytes: int
+        self,
+        bind: Sequence[Endpoint],
+        connect: Sequence[Endpoint],
+        max_message_bytes: int,
+        keys: Keys | None = None,
     ) -> None:
         options: dict[int, int] = {
             zmq.RCVHWM: WORK_MARK,
             zmq.RCVBUF: _BUFFER_BYTES,
             zmq.MAXMSGSIZE: max_message_bytes,
         }
-        super().__init__(zmq.PULL, options, (*bind, *connect))
+        super().__init__(zmq.PULL, options, (*bind, *connect), keys)
         self.endpoints = self._attach(bind, connect)
 
     def receive(self) -> list[bytes] | None:

@@ -40,7 +40,9 @@ class Asking(WatchedLink[Dialogue]):
             self._meet(b"", monotonic_ns())
         super().__init__(
             endpoint,
-            lambda to_bind, to_connect: Dialogue(to_bind, to_connect, want.max_message_bytes),
+            lambda to_bind, to_connect: Dialogue(
+                to_bind, to_connect, want.max_message_bytes, want.keys
+            ),
             bind=bind,
         )
 

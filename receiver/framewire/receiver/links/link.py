@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.frame import Packet, Status
+from framewire.common.keytext import Keys
 from framewire.common.transport import Socket
 
 __all__ = ["Link", "Want"]
@@ -23,6 +24,8 @@ class Want:
     quality: int | Literal["auto"] | None = None
     scale: float | None = None
     credits: int | None = None
+    keys: Keys | None = None
+    """The keys that sockets use; None: all is in the open."""
 
 
 class Link(Protocol):

@@ -24,7 +24,9 @@ class Pulling(WatchedLink[Puller]):
         self._last: list[bytes] | None = None
         super().__init__(
             endpoint,
-            lambda to_bind, to_connect: Puller(to_bind, to_connect, want.max_message_bytes),
+            lambda to_bind, to_connect: Puller(
+                to_bind, to_connect, want.max_message_bytes, want.keys
+            ),
             bind=bind,
             silence_ns=_SILENCE_NS,
         )

@@ -20,7 +20,7 @@ class Subscribing(WatchedLink[Subscriber]):
         super().__init__(
             endpoint,
             lambda to_bind, to_connect: Subscriber(
-                to_bind, to_connect, self._prefixes, want.max_message_bytes
+                to_bind, to_connect, self._prefixes, want.max_message_bytes, want.keys
             ),
             bind=bind,
         )

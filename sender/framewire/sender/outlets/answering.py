@@ -19,6 +19,7 @@ from framewire.common.transport import Dialogue, Sent, Socket
 from framewire.sender.history import History
 from framewire.sender.outlets.client import Ask, Client
 from framewire.sender.outlets.outlet import Desk, stamped
+from framewire.sender.outlets.sockets import Sockets
 from framewire.sender.picture import Picture
 
 __all__ = ["Answering"]
@@ -54,8 +55,6 @@ class Answering:
 
     def __init__(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], desk: Desk) -> None:
         self._desk = desk
-        self._connecting: list[Dialogue] = []
-        self._sockets: list[Dialogue] = []
         self._clients: dict[tuple[Dialogue, bytes], Client] = {}
         self._waiting_bytes = 0
         self._demand: frozenset[bytes] = frozenset()
@@ -69,23 +68,19 @@ class Answering:
             weight=lambda packet: packet.weight,
             on_change=desk.wake,
         )
-        try:
-            if bind:
-                self._sockets.append(Dialogue(bind, (), MAX_REQUEST_BYTES))
-            for endpoint in connect:
-                self._connecting.append(Dialogue((), (endpoint,), MAX_REQUEST_BYTES))
-                self._sockets.append(self._connecting[-1])
-        except BaseException:
-            self.close((), 0)
-            raise
+        self._sockets: Sockets[Dialogue] = Sockets(
+            bind,
+            connect,
+            lambda to_bind, to_connect: Dialogue(to_bind, to_connect, MAX_REQUEST_BYTES, desk.keys),
+        )
 
     @property
     def sockets(self) -> Sequence[Socket]:
-        return self._sockets
+        return tuple(self._sockets)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        return tuple(url for each in self._sockets for url in each.endpoints)
+        return self._sockets.endpoints
 
     @property
     def receivers(self) -> int:
@@ -122,13 +117,15 @@ class Answering:
 
     def step(self, now_ns: int) -> bool:
         self._keep()
+        for socket in self._sockets.replace_dead(now_ns):
+            self._clients.pop((socket, b""), None)
         more = [self._read(socket, now_ns) for socket in self._sockets]
         self._count_clients(now_ns)
         newest = self._desk.ledger.newest()
         for client in list(self._clients.values()):
             if client.asks:
                 self._serve(client, newest, now_ns)
-        if self._connecting and now_ns >= self._hello_ns:
+        if self._sockets.connecting and now_ns >= self._hello_ns:
             self._hello_ns = now_ns + _HELLO_NS
             self._greet()
         return any(more)
@@ -147,8 +144,7 @@ class Answering:
         if last_words and self._clients:
             # libzmq drops what has not been read at a DEALER when its connection ends.
             pause(_LAST_WORD_PAUSE_S)
-        for socket in self._sockets:
-            socket.close(min(linger_ms, _LAST_WORD_MS))
+        self._sockets.close(min(linger_ms, _LAST_WORD_MS))
 
     # -- what comes in --------------------------------------------------------------------------
 
@@ -177,7 +173,7 @@ class Answering:
             address, parts = message
             client = self._clients.pop((socket, address), None) or self._new(socket, address)
             if self._has_room():
-                client.heard_ns = now_ns
+                client.heard_ns, client.peer = now_ns, socket.caller
                 self._clients[socket, address] = client  # at the end: heard last
                 self._take(client, parts, now_ns)
         return True
@@ -233,7 +229,7 @@ class Answering:
 
     def _count_clients(self, now_ns: int) -> None:
         for key, client in list(self._clients.items()):
-            if now_ns - client.heard_ns > _FORGET_NS:
+            if now_ns - client.heard_ns > _FORGET_NS or client.is_gone:
                 del self._clients[key]
         here = [
             client.last.prefixes
@@ -248,7 +244,7 @@ class Answering:
 
     def _greet(self) -> None:
         """Let those who are bound know that they can ask."""
-        for socket in self._connecting:
+        for socket in self._sockets.connecting:
             client = self._clients.get((socket, b""))
             if client is None or not client.asks:
                 socket.send(b"", _HELLO)

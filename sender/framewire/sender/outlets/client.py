@@ -8,7 +8,7 @@ from framewire.common.frame import Packet, Status
 from framewire.common.level import OWN, Level
 from framewire.common.request import Request
 from framewire.common.topic import wire_topic
-from framewire.common.transport import Dialogue
+from framewire.common.transport import Dialogue, Peer
 from framewire.sender.picture import Picture
 
 __all__ = ["Ask", "Client"]
@@ -45,6 +45,8 @@ class Client:
     socket: Dialogue
     address: bytes
     heard_ns: int = 0
+    peer: Peer | None = None
+    """Its connection; None where that is not known."""
     asks: deque[Ask] = field(default_factory=deque)
     """Those that wait; of a bounded one, a further one replaces the oldest."""
     given: OrderedDict[str, Position] = field(default_factory=OrderedDict)
@@ -59,6 +61,11 @@ class Client:
         """Bytes of memory that its requests take, at most."""
         kept = 0 if self.last is None else self.last.weight
         return kept + sum(ask.request.weight for ask in self.asks)
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether its connection has ended."""
+        return self.peer is not None and self.peer.gone
 
     def give(self, topic: str, position: Position) -> None:
         self.given[topic] = position

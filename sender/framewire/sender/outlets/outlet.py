@@ -9,6 +9,7 @@ import msgspec
 from framewire.common.clock import wall_ns
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.frame import Packet, Status
+from framewire.common.keytext import Keys
 from framewire.common.level import Level
 from framewire.common.mailbox import WhenFull
 from framewire.common.transport import Socket
@@ -37,6 +38,8 @@ class Desk:
     """Frames that may wait for each who subscribed; one of each topic."""
     history: int = 0
     """Bytes of recent packets to keep for those who ask for all; 0: none."""
+    keys: Keys | None = None
+    """The keys that sockets use; None: all is in the open."""
     limits: Limits = DEFAULT_LIMITS
     repeat: bool = False
     """Send the last frame of a topic again when somebody subscribes to it."""

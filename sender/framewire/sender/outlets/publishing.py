@@ -1,7 +1,6 @@
 """`pub-sub`: each packet to everybody who has subscribed to its topic."""
 
 import logging
-import threading
 from collections.abc import Sequence
 from itertools import islice
 
@@ -14,8 +13,9 @@ from framewire.common.mailbox import Mailbox
 from framewire.common.stats import Throttle
 from framewire.common.topic import wire_topic
 from framewire.common.transport import Publisher, Socket
+from framewire.sender.outlets.audience import Audience
 from framewire.sender.outlets.outlet import Desk, stamped
-from framewire.sender.outlets.subscriptions import Subscriptions
+from framewire.sender.outlets.sockets import Sockets
 
 __all__ = ["Publishing"]
 
@@ -37,17 +37,25 @@ class Publishing:
 
     def __init__(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], desk: Desk) -> None:
         self._desk = desk
-        self._lock = threading.Lock()
         self._told = False
-        self._subscriptions = Subscriptions(desk.limits.subscriptions)
+        self._audience = Audience(desk.limits.subscriptions)
         self._complaints = Throttle(_COMPLAIN_NS)
         self._newcomers = False
         self._tell_ns = 0
         self._last: dict[str, Packet] = {}
         self._to_repeat: set[str] = set()
         self._repeat_ns = 0
-        self._publisher = Publisher(
-            bind, connect, topics=desk.queue, patient=desk.when_full == "block"
+        self._publishers: Sockets[Publisher] = Sockets(
+            bind,
+            connect,
+            lambda to_bind, to_connect: Publisher(
+                to_bind,
+                to_connect,
+                topics=desk.queue,
+                patient=desk.when_full == "block",
+                keys=desk.keys,
+                most_subscriptions=desk.limits.subscriptions,
+            ),
         )
         self._outbox: Mailbox[Packet] = Mailbox(
             "block",
@@ -58,28 +66,27 @@ class Publishing:
 
     @property
     def sockets(self) -> Sequence[Socket]:
-        return (self._publisher,)
+        return tuple(self._publishers)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        return self._publisher.endpoints
+        return self._publishers.endpoints
 
     @property
     def receivers(self) -> int:
         """Those who have subscribed to something, in this process: subscriptions."""
-        with self._lock:
-            subscriptions = len(self._subscriptions)
-        peers = self._publisher.peers
+        return sum(self._listening_at(each) for each in self._publishers)
+
+    def _listening_at(self, publisher: Publisher) -> int:
+        subscriptions, peers = self._audience.size_at(publisher), publisher.peers
         return subscriptions if peers is None else min(subscriptions, max(1, peers))
 
     @property
     def demand(self) -> frozenset[bytes]:
-        with self._lock:
-            return self._subscriptions.prefixes
+        return self._audience.prefixes
 
     def wants(self, topic: bytes) -> bool:
-        with self._lock:
-            return self._subscriptions.want(topic)
+        return self._audience.wants(topic)
 
     def give(self, packet: Packet) -> None:
         self._outbox.put(packet)
@@ -88,10 +95,11 @@ class Publishing:
         self._outbox.close()
 
     def step(self, now_ns: int) -> bool:
-        read_all = self._read_subscriptions()
+        self._replace_dead(now_ns)
+        unread = [each for each in self._publishers if not self._read_subscriptions(each)]
         self._tell_newcomers(now_ns)
         self._check_queue()
-        more = self._send_waiting() or not read_all
+        more = self._send_waiting() or bool(unread)
         if self._to_repeat and now_ns >= self._repeat_ns:
             self._repeat_ns = now_ns + _REPEAT_NS
             self._repeat()
@@ -101,13 +109,19 @@ class Publishing:
     def drained(self) -> bool:
         return self._outbox.closed and not len(self._outbox)
 
-    def _read_subscriptions(self) -> bool:
+    def _replace_dead(self, now_ns: int) -> None:
+        closed = self._publishers.replace_dead(now_ns)
+        for publisher in closed:
+            self._audience.forget(publisher)
+        if closed:
+            self._desk.audience_changed()
+
+    def _read_subscriptions(self, publisher: Publisher) -> bool:
         """Take in who came and left; False if there may be more."""
         count = 0
-        for begins, prefix in islice(self._publisher.subscriptions(), _MOST_AT_ONCE):
+        for begins, prefix in islice(publisher.subscriptions(), _MOST_AT_ONCE):
             count += 1
-            with self._lock:
-                self._subscriptions.change(prefix, begins=begins)
+            self._audience.note(publisher, prefix, begins=begins)
             if self._desk.repeat:
                 self._note_repetition(prefix, begins=begins)
         if count:
@@ -123,7 +137,7 @@ class Publishing:
             self._desk.ledger.tell_again()
 
     def _check_subscriptions(self) -> None:
-        if self._subscriptions.overflows and self._complaints(monotonic_ns()):
+        if self._audience.overflows and self._complaints(monotonic_ns()):
             _log.warning(
                 "more than %d different prefixes are subscribed to: all topics are sent as if "
                 "somebody wanted them; find out who it is, or raise Limits(subscriptions=)",
@@ -158,7 +172,11 @@ class Publishing:
         self._to_repeat.clear()
 
     def _send(self, packet: Packet) -> None:
-        self._publisher.send(wire.encode(stamped(packet)))
+        self._to_all(wire.encode(stamped(packet)))
+
+    def _to_all(self, parts: Sequence[bytes]) -> None:
+        for publisher in self._publishers:
+            publisher.send(parts)
 
     def _send_waiting(self) -> bool:
         for _ in range(_BURST):
@@ -179,7 +197,7 @@ class Publishing:
             return None
 
     def tell(self, status: Status) -> None:
-        self._publisher.send(wire.encode_status(status))
+        self._to_all(wire.encode_status(status))
 
     def drop_rest(self) -> None:
         self._outbox.clear()  # they are pending in the books, which see to them
@@ -188,6 +206,7 @@ class Publishing:
         linger_ms = min(linger_ms, _LAST_WORD_MS)
         deadline_ns = monotonic_ns() + linger_ms * NS // 1000
         for status in last_words:
-            left_ms = max(0, deadline_ns - monotonic_ns()) // 1_000_000
-            self._publisher.send_to_all(wire.encode_status(status), left_ms)
-        self._publisher.close(max(0, deadline_ns - monotonic_ns()) // 1_000_000)
+            for publisher in self._publishers:
+                left_ms = max(0, deadline_ns - monotonic_ns()) // 1_000_000
+                publisher.send_to_all(wire.encode_status(status), left_ms)
+        self._publishers.close(max(0, deadline_ns - monotonic_ns()) // 1_000_000)

@@ -10,11 +10,12 @@ from framewire.common.frame import Packet, Status
 from framewire.common.mailbox import Mailbox
 from framewire.common.transport import Pusher, Socket
 from framewire.sender.outlets.outlet import Desk, stamped
+from framewire.sender.outlets.sockets import Sockets
 
 __all__ = ["Sharing"]
 
 _ABSENT_NS = 5 * NS
-"""Workers that had no room for so long count as gone, until one has."""
+"""Workers that are connected and had no room for so long count as gone, until one has."""
 
 
 class Sharing:
@@ -28,23 +29,29 @@ class Sharing:
 
     def __init__(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint], desk: Desk) -> None:
         self._desk = desk
-        self._pusher = Pusher(bind, connect)
+        self._pushers: Sockets[Pusher] = Sockets(
+            bind, connect, lambda to_bind, to_connect: Pusher(to_bind, to_connect, desk.keys)
+        )
+        self._turns = 0
         self._slows = desk.when_full == "block"
         self._outbox: Mailbox[Packet] = Mailbox(desk.when_full, on_change=desk.wake)
         self._held: Packet | None = None
         self._room_ns: int | None = None
+        self._present = 0  # receivers, as was told last
 
     @property
     def sockets(self) -> Sequence[Socket]:
-        return (self._pusher,)
+        return tuple(self._pushers)
 
     @property
     def endpoints(self) -> tuple[str, ...]:
-        return self._pusher.endpoints
+        return self._pushers.endpoints
 
     @property
     def receivers(self) -> int:
-        return int(self._room_ns is not None and monotonic_ns() - self._room_ns < _ABSENT_NS)
+        if self._room_ns is None or not any(each.attended for each in self._pushers):
+            return 0
+        return int(monotonic_ns() - self._room_ns < _ABSENT_NS)
 
     @property
     def demand(self) -> frozenset[bytes]:
@@ -62,19 +69,32 @@ class Sharing:
         self._outbox.close()
 
     def step(self, now_ns: int) -> bool:
-        if self._pusher.has_room:
-            present, self._room_ns = self.receivers, now_ns
-            if not present:
-                self._desk.audience_changed()
+        self._pushers.replace_dead(now_ns)
+        if any(each.has_room for each in self._pushers):
+            self._room_ns = now_ns
+        if self.receivers != self._present:
+            self._present = self.receivers
+            self._desk.audience_changed()
         if not self._slows and not self.receivers:
             self.drop_rest()  # what a camera saw then is not for those who come later
         while (packet := self._next()) is not None:
-            if not self._pusher.send(wire.encode(stamped(packet))):
+            if not self._push(wire.encode(stamped(packet))):
                 break
             self._desk.ledger.sent(packet)
             self._held = None
         # Room is watched for where something waits for it, and where nobody was seen for a while.
-        self._pusher.awaits_room = self._held is not None or not self.receivers
+        for each in self._pushers:
+            each.awaits_room = self._held is not None or not self.receivers
+        return False
+
+    def _push(self, parts: Sequence[bytes]) -> bool:
+        """Give it to a worker at the socket whose turn it is, or at the next that has room."""
+        pushers = list(self._pushers)
+        for place in range(len(pushers)):
+            turn = (self._turns + place) % len(pushers)
+            if pushers[turn].send(parts):
+                self._turns = turn + 1
+                return True
         return False
 
     def _next(self) -> Packet | None:
@@ -98,4 +118,4 @@ class Sharing:
             self._held = None
 
     def close(self, last_words: Sequence[Status], linger_ms: int) -> None:
-        self._pusher.close(linger_ms)
+        self._pushers.close(linger_ms)

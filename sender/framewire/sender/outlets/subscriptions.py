@@ -36,7 +36,7 @@ class Subscriptions:
     @property
     def prefixes(self) -> frozenset[bytes]:
         """What is wanted; the empty prefix stands for all."""
-        return frozenset(self._counts) | ({b""} if self._uncounted else frozenset())
+        return frozenset((b"",)) if self._uncounted else frozenset(self._counts)
 
     def change(self, prefix: bytes, *, begins: bool) -> None:
         """Somebody has subscribed, or does no longer."""

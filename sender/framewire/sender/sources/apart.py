@@ -34,8 +34,11 @@ _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from framewire.sender.sources.capturing import main; main(int(sys.argv[2]))"
 )
-# What OpenCV and FFmpeg print becomes part of a reason.
-_LOUD = {"OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "16"}
+# What OpenCV and FFmpeg print becomes part of a reason. With no level OpenCV leaves FFmpeg its own way
+# to print errors, on stderr; with any it prints them on stdout, late.
+_LOUD = {"OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": ""}
+_IDLE = re.compile("Stream ends prematurely")
+"""FFmpeg's word for the end of what has no length: no news."""
 
 
 class Noise:
@@ -49,15 +52,17 @@ class Noise:
     def add(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._rest = self._rest[-_LINE:]
-        self._lines.extend(filter(None, (self._plain(line) for line in lines[-_LINES:])))
+        plain = (self._plain(line) for line in lines[-_LINES:])
+        self._lines.extend(line for line in plain if line and not _IDLE.match(line))
 
     def _plain(self, line: bytes) -> str:
-        text = line.decode(errors="replace")
-        if self._secret:
-            text = text.replace(self._secret, "***")
+        text = line.decode(errors="replace").strip()
         # FFmpeg's "[rtsp @ 0x55..] ", OpenCV's "[ WARN:0@0.1] global cap.cpp:914 open "
-        text = re.sub(r"^(\[[^]]*\] ?)+(global \S+ \S+ )?", "", text.strip())
-        return "".join(c for c in text if c.isprintable())[:_LINE]
+        text = re.sub(r"^(\[[^]]*\] ?)+(global \S+ \S+ )?", "", text)
+        text = "".join(c for c in text if c.isprintable())
+        if self._secret:  # last: what was left out may have stood within it
+            text = text.replace(self._secret, "***")
+        return text[:_LINE]
 
     @property
     def last(self) -> str:
@@ -137,7 +142,7 @@ class Apart:
         ours, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno())],
+                [sys.executable, "-P", "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,

@@ -24,7 +24,9 @@ __all__ = ["LiveSource"]
 
 _log = logging.getLogger("framewire.source")
 
-_TICK_S = 0.2
+_TICK_S = 0.1
+_STOPPED_NS = NS
+"""A wait of a tick that takes so long says nothing of the camera: this process was stopped."""
 _JOIN_S = 2.5
 
 _STILL_NS = {True: QUIET_NS, False: 10 * NS}
@@ -33,8 +35,8 @@ send nothing new from one whole picture to the next, and those are seconds apart
 
 
 _FROZEN = (
-    "it has shown the same picture for {:g} s: the camera hangs (if a still picture is as it should "
-    "be: --allow-still)"
+    "it has shown the same picture for {:g} s: the camera hangs or is covered (if a still picture is "
+    "as it should be: --allow-still)"
 )
 
 
@@ -145,7 +147,11 @@ class LiveSource(Source):
             traits = self._device.open(self._stop)
             self._accept(traits)
             while not self._stop.is_set():
+                asked_ns = monotonic_ns()
                 shot = self._device.take(_TICK_S)
+                waited_ns = monotonic_ns() - asked_ns
+                if waited_ns > _STOPPED_NS:
+                    self._patience.paused(waited_ns)
                 if shot is not None:
                     self._look(shot)
                 self._worry(monotonic_ns())

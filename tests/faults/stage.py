@@ -1,0 +1,97 @@
+"""A sender that is bound and one that connects, in every pattern, and receivers at both."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from faults.observing import Connection, connections
+from faults.showing import Showing
+from framewire.common.endpoint import PATTERNS
+from processes import Command, commands, free_port
+
+__all__ = ["SIDES", "Side", "Stage", "stage", "where"]
+
+Side = Literal["bound", "connecting"]
+SIDES: tuple[Side, ...] = ("bound", "connecting")
+"""What the sender does: the receiver does the other."""
+
+Within = Callable[[list[str]], list[str]]
+
+
+@dataclass(slots=True)
+class Stage:
+    """One receiver for each pattern and side: `receivers[pattern, side]`."""
+
+    senders: dict[Side, Command]
+    receivers: dict[tuple[str, Side], Showing]
+    ports: dict[tuple[str, Side], int]
+    """Of the side that is bound."""
+    restart: Callable[[Side], Command]
+    """Starts a sender again, with the same addresses."""
+
+    def links(self, pattern: str, side: Side) -> set[Connection]:
+        """The connections of the sender that lead to the receiver there."""
+        port = self.ports[pattern, side]
+        theirs = connections(self.receivers[pattern, side].pid)
+        ends = {(each.remote_port, each.local_port) for each in theirs}
+        return {
+            each
+            for each in connections(self.senders[side].process.pid)
+            if port in (each.local_port, each.remote_port)
+            and (each.local_port, each.remote_port) in ends
+        }
+
+    def holds(self, side: Side, link: Connection) -> bool:
+        """Whether that connection is still there at the sender."""
+        return link in connections(self.senders[side].process.pid)
+
+
+def where(key: tuple[str, Side]) -> str:
+    """For messages."""
+    return f"{key[0]}, the sender is {key[1]}"
+
+
+@contextmanager
+def stage(
+    source: str = "pattern:640x480@15",
+    *,
+    sender_host: str = "127.0.0.1",
+    receiver_host: str = "127.0.0.1",
+    at_sender: Within = lambda argv: argv,
+    at_receiver: Within = lambda argv: argv,
+    ways: "dict[tuple[str, Side], int] | None" = None,
+) -> Iterator[Stage]:
+    """All of it, once every receiver shows frames. `ways`: the ports to connect to, if others than
+    those that are bound."""
+    ports = {(pattern, side): free_port() for pattern in PATTERNS for side in SIDES}
+    ways = ways or ports
+    insecure = [] if sender_host.startswith("127.") else ["--insecure"]
+    with ExitStack() as stack:
+        start = stack.enter_context(commands())
+
+        def send(side: Side) -> Command:
+            option, host, used = (
+                ("--bind", sender_host, ports)
+                if side == "bound"
+                else ("--connect", receiver_host, ways)
+            )
+            addresses = [f"{p}+tcp://{host}:{used[p, side]}" for p in PATTERNS]
+            options = [word for each in addresses for word in (option, each)]
+            return start("send", source, *options, *insecure, "--json", within=at_sender)
+
+        def show(pattern: str, side: Side) -> Showing:
+            if side == "bound":
+                endpoint = f"{pattern}+tcp://{sender_host}:{ways[pattern, side]}"
+                showing = Showing(endpoint, within=at_receiver)
+            else:
+                endpoint = f"{pattern}+tcp://{receiver_host}:{ports[pattern, side]}"
+                showing = Showing(bind=endpoint, insecure=bool(insecure), within=at_receiver)
+            return stack.enter_context(showing)
+
+        senders: dict[Side, Command] = {side: send(side) for side in SIDES}
+        senders["bound"].event("ready")
+        receivers = {(p, side): show(p, side) for p in PATTERNS for side in SIDES}
+        for receiver in receivers.values():
+            receiver.wait_for_frames()
+        yield Stage(senders, receivers, ports, send)
