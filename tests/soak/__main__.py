@@ -5,6 +5,7 @@ Exit code 1 if one was broken.
 
 import json
 import random
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,9 @@ def main(*, seconds: float = 600.0, seed: int | None = None, folder: Path | None
     folder
         A new one if it is not given; it is kept.
     """
+    signal.signal(
+        signal.SIGTERM, lambda number, frame: sys.exit(1)
+    )  # not without all that it started
     seed = random.SystemRandom().randrange(1 << 32) if seed is None else seed
     place = folder or Path(tempfile.mkdtemp(prefix="framewire-soak-"))
     place.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from soak.events import Events, Incident
-from soak.faults import FAULTS, NotStarted
+from soak.faults import FAULTS, BrokenPromise
 from soak.invariants import END_S, RECOVERY_S, check
 from soak.part import MARK
 from soak.scene import Scene
@@ -35,7 +35,7 @@ class Pace:
     """How many faults there are at a time: one of these."""
 
 
-LONG = Pace(fault_s=(1.0, 8.0), pause_s=(0.5, 4.0), at_once=(1, 1, 2))
+LONG = Pace(fault_s=(1.0, 8.0), pause_s=(0.5, 4.0), at_once=(1, 1, 2, 3))
 """So that it can be seen of most faults what they do alone."""
 SHORT = Pace(fault_s=(1.0, 3.0), pause_s=(0.1, 0.3), at_once=(3, 4, 5))
 """So that much happens in little time."""
@@ -79,7 +79,7 @@ def _start(topology: Topology) -> None:
         part.start()
     for part in topology.parts.values():
         if not part.wait(_LONGEST_S):
-            raise NotStarted(f"{part.name}: {part.log.read_text()}")
+            raise BrokenPromise("starts", f"{part.name} did not: {part.log.read_text()}")
 
 
 def _draw(chance: random.Random, topology: Topology, pace: Pace) -> list[_Drawn]:
@@ -87,7 +87,9 @@ def _draw(chance: random.Random, topology: Topology, pace: Pace) -> list[_Drawn]
     drawn: dict[str, _Drawn] = {}
     for name in chance.choices(names, weights, k=chance.choice(pace.at_once)):
         target = chance.choice(FAULTS[name].targets(topology))
-        drawn[target] = _Drawn(name, target, chance.uniform(*pace.fault_s))
+        drawn[target] = _Drawn(
+            name, target, chance.uniform(*(FAULTS[name].seconds or pace.fault_s))
+        )
     return list(drawn.values())
 
 
@@ -120,9 +122,8 @@ def _happen(scene: Scene, drawn: _Drawn, incidents: list[Incident]) -> None:
     try:
         with fault.act(scene.topology, drawn.target):
             time.sleep(drawn.seconds)
-    except NotStarted as error:
-        log = scene.topology.parts[drawn.target].log.read_text()[-500:]
-        scene.events.complain("starts", f"{error} did not start again: {log}")
+    except BrokenPromise as error:
+        scene.events.complain(*error.args)
     incident.ended_s = time.monotonic()
 
 

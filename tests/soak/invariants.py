@@ -237,6 +237,7 @@ INVARIANTS = {
     ),
     "recovery": Invariant(f"frames come again within {RECOVERY_S:g} s after a fault", "told"),
     "starts": Invariant("who was killed starts again", "told"),
+    "keys": Invariant("who has no key, or one that is not let in, gives nothing and gets nothing", "told"),
     "pictures": Invariant("no frame comes twice, no picture is damaged or another's", "told"),
     "accounts": Invariant("every frame was received or counted as lost", "quiet", _accounts),
     "whole": Invariant("who asks for every frame gets every frame", "quiet", _whole),

@@ -20,8 +20,14 @@ MARK = "FRAMEWIRE_SOAK"
 
 _READY_S = 30.0
 _PIPE_BYTES = 4096
-_PATHS = str(Path(__file__).parents[1])
 _SET_PIPE = getattr(fcntl, "F_SETPIPE_SZ", 1031)
+
+
+def _paths() -> list[str]:
+    """Where modules lie, this one's first."""
+    given = os.environ.get("PYTHONPATH")
+    return [str(Path(__file__).parents[1]), *([given] if given else [])]
+
 
 How = Literal["", "killed", "ended"]
 
@@ -108,7 +114,7 @@ class Part:
                 stderr=errors,
                 text=True,
                 cwd=self._folder,
-                env={**os.environ, "PYTHONPATH": _PATHS},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(_paths())},
             )
         life = Life(process, time.monotonic())
         self.lives.append(life)

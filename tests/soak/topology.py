@@ -15,6 +15,7 @@ from pathlib import Path
 from faults.proxy import FaultProxy
 from processes import CLIPS, free_port
 from soak.camera import Camera
+from soak.keyring import Keyring
 from soak.part import Part
 from soak.recordings import record_hall
 
@@ -44,6 +45,7 @@ class Topology:
 
     folder: Path
     camera: Camera
+    keys: Keyring
     parts: dict[str, Part] = field(default_factory=dict)
     links: dict[str, FaultProxy] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
@@ -85,7 +87,8 @@ _RULES = {
 def build(folder: Path, complain: Callable[[str, str], None]) -> Iterator[Topology]:
     """Lays the links, and makes the parts; nothing is started yet."""
     with ExitStack() as stack:
-        made = Topology(folder, stack.enter_context(Camera().running()))
+        camera = stack.enter_context(Camera().running())
+        made = Topology(folder, camera, Keyring(folder / "keys"))
         made.recordings.mkdir()
         hall = record_hall(folder / "hall")
         for name in ("cam", "hall", "history", "relay", "bound", "jobs", "results", "web"):
@@ -103,49 +106,59 @@ def build(folder: Path, complain: Callable[[str, str], None]) -> Iterator[Topolo
         def part(name: str, *arguments: str, codes: tuple[int, ...] = (0,)) -> None:
             made.parts[name] = Part(name, *arguments, folder=folder, codes=codes, complain=complain)
 
+        def keys(name: str, to: tuple[str, ...] = (), lets_in: tuple[str, ...] = ()) -> list[str]:
+            return made.keys.arguments(name, to=to, lets_in=lets_in)
+
         measured = ("--metrics", "127.0.0.1:0", "--json")
         ask, push = "req-rep+", "push-pull+"
         part(
-            "cam",
-            "framewire",
-            "send",
-            made.camera.url,
-            "--topic",
-            "yard/cam",
-            "--bind",
-            at("cam"),
-            *measured,
-        )
-        part("hall", "framewire", "replay", *hall, "--loop", "--bind", at("hall"), *measured)
-        part(
-            "history", "framewire", "send", _PATTERN, "--topic", "lab", "--history", "16M",
-            "--bind", at("history", ask), "--connect", link("history", "bound", binds="bound"), *measured,
+            "cam", "framewire", "send", made.camera.url, "--topic", "yard/cam", "--bind", at("cam"),
+            *keys("cam", lets_in=("relay", "direct")), *measured,
         )  # fmt: skip
         part(
-            "jobs", "framewire", "send", str(_CLIP), "--loop", "--bind", at("jobs", push), *measured
-        )
+            "hall", "framewire", "replay", *hall, "--loop", "--bind", at("hall"),
+            *keys("hall", lets_in=("relay",)), *measured,
+        )  # fmt: skip
+        part(
+            "history", "framewire", "send", _PATTERN, "--topic", "lab", "--history", "16M",
+            "--bind", at("history", ask), "--connect", link("history", "bound", binds="bound"),
+            *keys("history", to=("bound",), lets_in=("record",)), *measured,
+        )  # fmt: skip
         part(
             "relay", "framewire", "relay", "--from", link("cam", "relay"),
-            "--from", link("hall", "relay"), "--bind", at("relay"), *measured,
+            "--from", link("hall", "relay"), "--bind", at("relay"),
+            *keys("relay", to=("cam", "hall"), lets_in=("watch", "web", "record")), *measured,
         )  # fmt: skip
         part(
             "record", "framewire", "record", link("history", "record", pattern=ask), link("relay", "record"),
-            "--all", "--segment", "30s", "--out", str(made.recordings), *measured, codes=(0, 3),
+            "--all", "--segment", "30s", "--out", str(made.recordings),
+            *keys("record", to=("history", "relay")), *measured, codes=(0, 3),
         )  # fmt: skip
         part(
             "web", "framewire", "web", link("relay", "web"), "--listen", f"127.0.0.1:{made.ports['web']}",
-            "--recordings", str(made.recordings), "--json",
+            "--recordings", str(made.recordings), *keys("web", to=("relay",)), "--json",
         )  # fmt: skip
-        part("watch", "soak.checking", link("relay", "watch"), "--rules", _RULES["watch"])
         part(
-            "direct",
-            "soak.checking",
-            link("cam", "direct"),
-            "--newest",
-            "--rules",
-            _RULES["direct"],
+            "watch", "soak.checking", link("relay", "watch"), "--rules", _RULES["watch"],
+            *keys("watch", to=("relay",)),
+        )  # fmt: skip
+        part(
+            "direct", "soak.checking", link("cam", "direct"), "--newest", "--rules", _RULES["direct"],
+            *keys("direct", to=("cam",)),
+        )  # fmt: skip
+        part(
+            "bound", "soak.checking", "--bind", at("bound"), "--rules", _RULES["bound"],
+            *keys("bound", lets_in=("history", "insider")),
+        )  # fmt: skip
+        part(
+            "outsiders", "soak.outsiders", at("cam"), at("hall"), at("relay"), at("history", ask),
+            *keys("outsiders", to=("cam", "hall", "relay", "history")),
+            "--publish", at("bound"), "--publish-key", str(made.keys.public("bound")),
+        )  # fmt: skip
+        # These without keys: so that also what no cipher guards is hurt.
+        part(
+            "jobs", "framewire", "send", str(_CLIP), "--loop", "--bind", at("jobs", push), *measured
         )
-        part("bound", "soak.checking", "--bind", at("bound"), "--rules", _RULES["bound"])
         part(
             "results", "soak.checking", "--bind", at("results", push), "--rules", _RULES["results"]
         )
