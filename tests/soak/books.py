@@ -13,8 +13,8 @@ class Run:
     high: int
     """The first number that was seen of it, and the one that is next."""
     seen: set[int] = field(default_factory=set)
-    drift: int | None = None
-    """Number in the picture minus sequence, of the last frame."""
+    shown: int = 0
+    """Number in the last picture."""
 
     @property
     def lost(self) -> int:
@@ -54,14 +54,13 @@ class Book:
         """Hold the number in a picture against its frame's; what is wrong, if anything.
 
         `rule`: ``equal``; ``cycle N`` for a clip of N frames; ``rising`` for a camera, whose pictures
-        have numbers of their own.
+        have numbers of their own: one may come again, where it is frozen, but none goes back.
         """
         if number is None:
             return f"the picture of frame {sequence} of run {sender} is damaged"
         if rule == "rising":
             run = self._run(sender, sequence)
-            drift, run.drift = run.drift, number - sequence
-            right = drift is None or drift <= run.drift
+            right, run.shown = number >= run.shown, number
         elif rule.startswith("cycle "):
             right = number == sequence % int(rule.split()[1])
         else:

@@ -38,9 +38,10 @@ def test_another_frames_picture_is_told_of() -> None:
     assert book.picture(RUN, 145, None, "equal")
 
 
-def test_a_cameras_pictures_may_be_passed_over_and_never_come_again() -> None:
+def test_a_cameras_pictures_may_be_passed_over_and_never_go_back() -> None:
     book = Book()
     book.frame(RUN, 0)
     assert not book.picture(RUN, 0, 100, "rising")
     assert not book.picture(RUN, 1, 105, "rising")
-    assert book.picture(RUN, 2, 105, "rising")
+    assert not book.picture(RUN, 2, 105, "rising")
+    assert book.picture(RUN, 3, 104, "rising")
