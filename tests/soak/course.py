@@ -11,7 +11,6 @@ from pathlib import Path
 from soak.events import Events, Incident
 from soak.faults import FAULTS, BrokenPromise
 from soak.invariants import END_S, RECOVERY_S, check
-from soak.part import MARK
 from soak.scene import Scene
 from soak.topology import Topology, build
 from soak.watching import watching
@@ -35,9 +34,9 @@ class Pace:
     """How many faults there are at a time: one of these."""
 
 
-LONG = Pace(fault_s=(1.0, 8.0), pause_s=(0.5, 4.0), at_once=(1, 1, 2, 3))
+LONG = Pace(fault_s=(1.0, 8.0), pause_s=(0.2, 2.0), at_once=(1, 1, 2, 3))
 """So that it can be seen of most faults what they do alone."""
-SHORT = Pace(fault_s=(1.0, 3.0), pause_s=(0.1, 0.3), at_once=(3, 4, 5))
+SHORT = Pace(fault_s=(1.0, 3.0), pause_s=(0.1, 0.3), at_once=(5, 6))
 """So that much happens in little time."""
 
 
@@ -50,9 +49,8 @@ class _Drawn:
 
 def soak(folder: Path, *, seconds: float, seed: int, pace: Pace = LONG) -> Scene:
     """Run for so long, and then as long as it takes to end; what came of it."""
-    os.environ[MARK] = f"{os.getpid()}-{seed}"
     events, chance = Events(), random.Random(seed)
-    with build(folder, events.complain) as topology:
+    with build(folder, f"{os.getpid()}-{seed}", events.complain) as topology:
         scene = Scene(topology, events)
         try:
             _start(topology)

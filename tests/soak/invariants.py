@@ -210,7 +210,7 @@ def _silent(scene: Scene) -> Wrong:
 
 
 def _nobody_left(scene: Scene) -> Wrong:
-    token = f"{MARK}={os.environ[MARK]}".encode()
+    token = f"{MARK}={scene.topology.mark}".encode()
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal() or int(process.name) == os.getpid():
             continue
@@ -239,6 +239,7 @@ INVARIANTS = {
     "starts": Invariant("who was killed starts again", "told"),
     "keys": Invariant("who has no key, or one that is not let in, gives nothing and gets nothing", "told"),
     "pictures": Invariant("no frame comes twice, no picture is damaged or another's", "told"),
+    "pages": Invariant("the web viewer's snapshots are whole, its list of recordings is there", "told"),
     "accounts": Invariant("every frame was received or counted as lost", "quiet", _accounts),
     "whole": Invariant("who asks for every frame gets every frame", "quiet", _whole),
     "flat": Invariant(

@@ -80,17 +80,18 @@ class Part:
         name: str,
         *arguments: str,
         folder: Path,
+        mark: str,
         codes: tuple[int, ...] = (0,),
         complain: Callable[[str, str], None],
     ) -> None:
         self.name, self.arguments, self.codes = name, arguments, codes
-        """`codes`: how it may exit."""
+        """`codes`: how it may exit. `mark`: what MARK is in its environment."""
         self.log = folder / f"{name}.log"
         self.lives: list[Life] = []
         self.reading = threading.Event()
         """Cleared: nobody reads what it says, until it is set again."""
         self.reading.set()
-        self._folder = folder
+        self._folder, self._mark = folder, mark
         self._complain = complain
 
     @property
@@ -114,7 +115,11 @@ class Part:
                 stderr=errors,
                 text=True,
                 cwd=self._folder,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(_paths())},
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(_paths()),
+                    MARK: self._mark,
+                },
             )
         life = Life(process, time.monotonic())
         self.lives.append(life)

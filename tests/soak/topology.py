@@ -44,6 +44,8 @@ class Topology:
     """All of it, as long as `build`'s block lasts."""
 
     folder: Path
+    mark: str
+    """By which its processes are known."""
     camera: Camera
     keys: Keyring
     parts: dict[str, Part] = field(default_factory=dict)
@@ -84,11 +86,11 @@ _RULES = {
 
 
 @contextmanager
-def build(folder: Path, complain: Callable[[str, str], None]) -> Iterator[Topology]:
+def build(folder: Path, mark: str, complain: Callable[[str, str], None]) -> Iterator[Topology]:
     """Lays the links, and makes the parts; nothing is started yet."""
     with ExitStack() as stack:
         camera = stack.enter_context(Camera().running())
-        made = Topology(folder, camera, Keyring(folder / "keys"))
+        made = Topology(folder, mark, camera, Keyring(folder / "keys"))
         made.recordings.mkdir()
         hall = record_hall(folder / "hall")
         for name in ("cam", "hall", "history", "relay", "bound", "jobs", "results", "web"):
@@ -104,7 +106,9 @@ def build(folder: Path, complain: Callable[[str, str], None]) -> Iterator[Topolo
             return f"{pattern}tcp://127.0.0.1:{made.ports[name]}"
 
         def part(name: str, *arguments: str, codes: tuple[int, ...] = (0,)) -> None:
-            made.parts[name] = Part(name, *arguments, folder=folder, codes=codes, complain=complain)
+            made.parts[name] = Part(
+                name, *arguments, folder=folder, mark=mark, codes=codes, complain=complain
+            )
 
         def keys(name: str, to: tuple[str, ...] = (), lets_in: tuple[str, ...] = ()) -> list[str]:
             return made.keys.arguments(name, to=to, lets_in=lets_in)

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
-from typing import Any
 from urllib.parse import urlsplit
 
+from framewire.common.errors import JpegError
+from framewire.common.jpeg import decode
+from framewire.common.testchart import read_number
 from soak.invariants import check
 from soak.measures import measure
 from soak.part import Heard
@@ -17,7 +19,7 @@ from soak.scene import Scene
 
 __all__ = ["watching"]
 
-_LOOK_S, _ASK_S, _COUNT_S, _MEASURE_S = 0.25, 0.5, 1.0, 2.0
+_LOOK_S, _ASK_S, _COUNT_S, _MEASURE_S, _VISIT_S = 0.25, 0.5, 1.0, 2.0, 3.0
 _ANSWER_S = 5.0
 _DROPPED = re.compile(r"^framewire_dropped_frames_total\S* (\S+)$", re.MULTILINE)
 
@@ -30,6 +32,7 @@ def watching(scene: Scene) -> Iterator[None]:
             (_look, _LOOK_S),
             (_ask, _ASK_S),
             (_count, _COUNT_S),
+            (_visit, _VISIT_S),
             (_measure, _MEASURE_S),
         ):
             stack.enter_context(_repeated(act, scene, every_s))
@@ -78,7 +81,7 @@ def _count(scene: Scene) -> None:
         if part.alive and (url := part.life.told.get("metrics")):
             with suppress(OSError, HTTPException):
                 text = _get(urlsplit(url).port or 0, "/metrics")[1]
-                part.life.dropped = sum(map(float, _DROPPED.findall(text)))
+                part.life.dropped = sum(map(float, _DROPPED.findall(text.decode())))
 
 
 def _ask(scene: Scene) -> None:
@@ -94,16 +97,41 @@ def _ask(scene: Scene) -> None:
         status, text = _get(scene.topology.ports["web"], "/healthz")
     except (OSError, HTTPException, ValueError):
         return
-    lines = text.splitlines() if status == 503 else []
+    lines = text.decode().splitlines() if status == 503 else []
     scene.ill = dict(line.split(": ", 1) for line in lines if ": " in line)
     scene.asked_s = time.monotonic()
 
 
-def _get(port: int, path: str) -> tuple[int, Any]:
+def _visit(scene: Scene) -> None:
+    """The web viewer, as somebody who looks at a picture and at what was recorded."""
+    part = scene.topology.parts["web"]
+    if not part.alive or not part.life.ready.is_set():
+        return
+    for path, right in (("/snapshot/yard/cam", _is_picture), ("/api/recordings", _is_list)):
+        try:
+            status, body = _get(scene.topology.ports["web"], path)
+        except (OSError, HTTPException):
+            continue
+        if status not in (200, 503) or (status == 200 and not right(body)):
+            scene.events.complain("pages", f"{path}: {status}, {len(body)} bytes: {body[:100]!r}")
+
+
+def _is_picture(body: bytes) -> bool:
+    try:
+        return read_number(decode(body)) is not None
+    except JpegError:
+        return False
+
+
+def _is_list(body: bytes) -> bool:
+    return isinstance(json.loads(body)["topics"], list)
+
+
+def _get(port: int, path: str) -> tuple[int, bytes]:
     client = HTTPConnection("127.0.0.1", port, timeout=_ANSWER_S)
     try:
         client.request("GET", path)
         answer = client.getresponse()
-        return answer.status, answer.read().decode()
+        return answer.status, answer.read()
     finally:
         client.close()
