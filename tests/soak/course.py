@@ -120,6 +120,7 @@ def _happen(scene: Scene, drawn: _Drawn, incidents: list[Incident]) -> None:
     try:
         with fault.act(scene.topology, drawn.target):
             time.sleep(drawn.seconds)
+            incident.lifted_s = time.monotonic()
     except BrokenPromise as error:
         scene.events.complain(*error.args)
     incident.ended_s = time.monotonic()

@@ -9,14 +9,17 @@ __all__ = ["Events", "Incident", "Violation"]
 
 @dataclass(slots=True)
 class Incident:
-    """One fault, from when it began to when all is as before."""
+    """One fault."""
 
     fault: str
     target: str
     silences: bool
     harmless: bool
     began_s: float
+    lifted_s: float | None = None
+    """When it was over: what was killed begins to start again, a key is put back."""
     ended_s: float | None = None
+    """When all is as before."""
     recovery_s: dict[str, float] = field(default_factory=dict)
     """For each flow in its way, how long after its end the first new frame came."""
 

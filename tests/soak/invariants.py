@@ -100,7 +100,7 @@ def _healthy(scene: Scene) -> Wrong:
         silenced = [
             each
             for each in faults
-            if each.silences and each.ended_s is None and at_s - each.began_s > _STALE_S
+            if each.silences and each.lifted_s is None and at_s - each.began_s > _STALE_S
         ]
         name = f"{flow.part} {flow.topic} {len(scene.events.incidents)}"
         if ill and not faults:
