@@ -13,7 +13,7 @@ from soak.faults import FAULTS, BrokenPromise
 from soak.invariants import END_S, RECOVERY_S, check
 from soak.scene import Scene
 from soak.topology import Topology, build
-from soak.watching import watching
+from soak.watching import count_dropped, watching
 
 __all__ = ["LONG", "SHORT", "Pace", "soak"]
 
@@ -62,6 +62,7 @@ def soak(folder: Path, *, seconds: float, seed: int, pace: Pace = LONG) -> Scene
                     time.sleep(chance.uniform(*pace.pause_s))
                     _round(scene, _draw(chance, topology, pace))
                     time.sleep(_SETTLE_S)
+                    count_dropped(scene)  # later than what is held against it
                     check(scene, "quiet")
             _end(scene)
         finally:
@@ -147,7 +148,7 @@ def _wait_for_all(scene: Scene, after: str, note: "Callable[[_Took], None]") -> 
                 note(_Took(name, (*flow.way, *flow.beside), took_s))
                 if name in late:
                     scene.events.say(f"{name} came after {took_s:.1f} s")
-            elif took_s > RECOVERY_S and name not in late and not scene.machine_stood_still:
+            elif took_s > RECOVERY_S and name not in late and scene.is_judged(flow):
                 late.add(name)
                 scene.events.complain(
                     "recovery", f"no frame of {name} {took_s:.1f} s after {after}"

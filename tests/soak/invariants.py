@@ -65,10 +65,8 @@ def _small(scene: Scene) -> Wrong:
 
 
 def _flowing(scene: Scene) -> Wrong:
-    if scene.machine_stood_still:
-        return
     now_s = time.monotonic()
-    for flow in scene.topology.flows:
+    for flow in filter(scene.is_judged, scene.topology.flows):
         touching = scene.events.touching((*flow.way, *flow.beside), 2 * RECOVERY_S)
         silent_s = now_s - max(scene.heard(flow).grew_s, scene.events.began_s)
         if not touching and scene.is_heard(flow.part) and silent_s > _SILENT_S:
@@ -82,9 +80,7 @@ def _flowing(scene: Scene) -> Wrong:
 
 def _healthy(scene: Scene) -> Wrong:
     now_s = time.monotonic()
-    if scene.machine_stood_still:
-        return
-    for flow in scene.topology.flows:
+    for flow in filter(scene.is_judged, scene.topology.flows):
         if flow.part == "web":
             at_s = scene.asked_s
             ill = (scene.ill or {}).get(flow.topic, "")
@@ -139,17 +135,18 @@ def _accounts(scene: Scene) -> Wrong:
 
 def _whole(scene: Scene) -> Wrong:
     for flow in scene.topology.flows:
-        figures = scene.heard(flow).figures
-        if flow.whole and scene.is_heard(flow.part):
-            lost = figures.get("lost", 0) + figures.get("passed_by", 0)
-            sender = scene.topology.parts[flow.way[0]]
-            dropped = sum(life.dropped for life in sender.lives)
-            if lost > dropped:
-                name = f"{flow.part} {len(scene.topology.parts[flow.part].lives)} {lost}"
-                yield (
-                    name,
-                    f"{flow.part}: {lost} frames of {flow.topic} lost, {dropped:.0f} dropped by their sender, though the history held them",
-                )
+        heard, sender = scene.heard(flow), scene.topology.parts[flow.sender]
+        counted = heard.told_s < sender.life.dropped_s
+        if not (flow.whole and counted and scene.is_heard(flow.part)):
+            continue
+        lost = heard.figures["lost"] + heard.figures["passed_by"]
+        dropped = sum(life.dropped for life in sender.lives)
+        if lost > dropped:
+            yield (
+                f"{flow.part} {len(scene.topology.parts[flow.part].lives)} {lost}",
+                f"{flow.part} lost {lost} frames of {flow.topic}, of which its sender dropped "
+                + f"{dropped:.0f}, though the history held the others",
+            )
 
 
 # -- the end --------------------------------------------------------------------------------------
@@ -179,6 +176,21 @@ def _flat(scene: Scene) -> Wrong:
                         f"{name} {number} {what}",
                         f"life {number} of {name}: {first} to {last} {what}",
                     )
+
+
+def _told(scene: Scene) -> Wrong:
+    """A sender's last word is how many frames there were."""
+    for flow in scene.topology.flows:
+        sender = scene.topology.parts[flow.sender]
+        summary, figures = sender.life.summary, scene.heard(flow).figures
+        if sender.name == "hall" or flow.part not in ("watch", "bound") or not summary:
+            continue
+        if figures.get("next") != summary["captured"]:
+            yield (
+                f"{flow.part} {flow.topic}",
+                f"{sender.name} captured {summary['captured']} frames, and {flow.part} knows of "
+                + f"{figures.get('next')} of {flow.topic}",
+            )
 
 
 def _ended(scene: Scene) -> Wrong:
@@ -241,6 +253,7 @@ INVARIANTS = {
     "pictures": Invariant("no frame comes twice, no picture is damaged or another's", "told"),
     "pages": Invariant("the web viewer's snapshots are whole, its list of recordings is there", "told"),
     "accounts": Invariant("every frame was received or counted as lost", "quiet", _accounts),
+    "told": Invariant("receivers know of every frame that a sender captured until it ended", "end", _told),
     "whole": Invariant("who asks for every frame gets every frame", "quiet", _whole),
     "flat": Invariant(
         f"no life grows by more than {_GROWTH_MB:g} MB and {_SLOPE_MB_PER_MIN:g} MB a minute, by "

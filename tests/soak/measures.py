@@ -1,12 +1,14 @@
 """What each process takes of the machine, over its lives, and whether that grows."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from statistics import median
 
 from faults.observing import descriptors, resident_bytes, threads
 
-__all__ = ["Growth", "Sample", "growth", "measure"]
+__all__ = ["Growth", "Sample", "growth", "measure", "waits"]
 
 WARM_UP_S = 30.0
 """What a process loads and fills at first: modules, queues, a history, the heap's arenas."""
@@ -43,6 +45,15 @@ def measure(pid: int, age_s: float) -> Sample | None:
         return Sample(age_s, resident_bytes(pid) / 1e6, descriptors(pid), threads(pid))
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def waits(pid: int) -> dict[int, float]:
+    """How long each of its threads has waited for a processor so far, in seconds; by thread."""
+    waited = {}
+    for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with suppress(OSError):
+            waited[int(task.parent.name)] = int(task.read_text().split()[1]) / 1e9
+    return waited
 
 
 def growth(samples: list[Sample]) -> Growth | None:

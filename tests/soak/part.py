@@ -66,7 +66,9 @@ class Life:
     """From SIGTERM to its end."""
     summary: dict[str, Any] = field(default_factory=dict)
     dropped: float = 0.0
-    """Frames that it dropped as a sender, as its metrics told last."""
+    """Frames that it dropped as a sender, as its metrics told last ..."""
+    dropped_s: float = 0.0
+    """... then."""
 
 
 class Part:

@@ -43,8 +43,9 @@ def lines(scene: Scene) -> Iterator[str]:
     for violation in scene.events.violations:
         yield f"{violation.at_s:7.1f}  {violation.invariant}: {violation.what}"
     yield (
-        f"{len(scene.events.incidents)} faults in {scene.events.now_s:.0f} s; the machine itself stood still "
-        f"for {scene.longest_standstill_s:.1f} s at most"
+        f"{len(scene.events.incidents)} faults in {scene.events.now_s:.0f} s; the machine itself stood still for "
+        f"{scene.longest_standstill_s:.1f} s at most; something about time could not be judged for "
+        f"{scene.unjudged_s:.0f} s"
     )
 
 
@@ -74,6 +75,7 @@ def as_json(scene: Scene, *, seed: int) -> dict[str, Any]:
         "seed": seed,
         "seconds": round(scene.events.now_s, 1),
         "standstill_s": round(scene.longest_standstill_s, 2),
+        "unjudged_s": round(scene.unjudged_s, 1),
         **scene.events.as_json(),
         "processes": {
             name: [each and asdict(each) for each in lives] for name, lives in grown.items()

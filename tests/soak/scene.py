@@ -1,6 +1,7 @@
 """What is known while a soak runs: what each flow did last, and whether the machine itself stood still."""
 
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 from soak.events import Events
@@ -11,6 +12,9 @@ from soak.topology import Flow, Topology
 __all__ = ["Scene"]
 
 _STANDSTILL_S = 1.0
+_WINDOW_S = 10.0
+_STARVED = 0.5
+"""Share of the time."""
 
 
 @dataclass(slots=True)
@@ -30,6 +34,10 @@ class Scene:
     standstill_s: float = -1e9
     """When last the machine let this program wait for more than a second."""
     longest_standstill_s: float = 0.0
+    waits: dict[str, deque[tuple[float, dict[int, float]]]] = field(default_factory=dict)
+    """Of each part the last ten seconds: when it was, and how long each thread had waited so far."""
+    unjudged_s: float = 0.0
+    """How long something could not be judged."""
     unread_s: dict[str, float] = field(default_factory=dict)
     """Until when what a part says was not read."""
 
@@ -57,7 +65,22 @@ class Scene:
             self.standstill_s = time.monotonic()
             self.longest_standstill_s = max(self.longest_standstill_s, late_s)
 
-    @property
-    def machine_stood_still(self) -> bool:
-        """Whether it did in the last ten seconds: then nothing about time can be judged."""
-        return time.monotonic() - self.standstill_s < 10.0
+    def is_judged(self, flow: Flow) -> bool:
+        """Whether it can be said how long a frame takes: not if in the last ten seconds the machine
+        stood still, or who is in its way waited for a processor for most of the time."""
+        stood_still = time.monotonic() - self.standstill_s < _WINDOW_S
+        return not stood_still and not any(map(self._is_starved, (*flow.way, *flow.beside)))
+
+    def note_waits(self, part: str, waited_s: dict[int, float]) -> None:
+        now_s, past = time.monotonic(), self.waits.setdefault(part, deque())
+        past.append((now_s, waited_s))
+        while now_s - past[0][0] > _WINDOW_S:
+            past.popleft()
+
+    def _is_starved(self, part: str) -> bool:
+        past = list(self.waits.get(part, ()))
+        if len(past) < 2:
+            return False
+        (first_s, before), (last_s, after) = past[0], past[-1]
+        longest_s = max((after[each] - before[each] for each in before.keys() & after), default=0.0)
+        return longest_s > _STARVED * (last_s - first_s)

@@ -38,6 +38,11 @@ class Flow:
     whole: bool = False
     """Every frame is to come that was not lost with a process."""
 
+    @property
+    def sender(self) -> str:
+        """The part that it begins with."""
+        return next(each for each in self.way if each != "camera")
+
 
 @dataclass(slots=True)
 class Topology:

@@ -13,11 +13,11 @@ from framewire.common.errors import JpegError
 from framewire.common.jpeg import decode
 from framewire.common.testchart import read_number
 from soak.invariants import check
-from soak.measures import measure
+from soak.measures import measure, waits
 from soak.part import Heard
 from soak.scene import Scene
 
-__all__ = ["watching"]
+__all__ = ["count_dropped", "watching"]
 
 _LOOK_S, _ASK_S, _COUNT_S, _MEASURE_S, _VISIT_S = 0.25, 0.5, 1.0, 2.0, 3.0
 _ANSWER_S = 5.0
@@ -31,7 +31,7 @@ def watching(scene: Scene) -> Iterator[None]:
         for act, every_s in (
             (_look, _LOOK_S),
             (_ask, _ASK_S),
-            (_count, _COUNT_S),
+            (count_dropped, _COUNT_S),
             (_visit, _VISIT_S),
             (_measure, _MEASURE_S),
         ):
@@ -62,6 +62,8 @@ def _repeated(act: Callable[[Scene], None], scene: Scene, every_s: float) -> Ite
 
 def _look(scene: Scene) -> None:
     if scene.started:
+        if not all(map(scene.is_judged, scene.topology.flows)):
+            scene.unjudged_s += _LOOK_S
         check(scene, "always")
 
 
@@ -73,14 +75,17 @@ def _measure(scene: Scene) -> None:
             sample = measure(part.pid, time.monotonic() - part.life.began_s)
             if sample:
                 lives[-1].append(sample)
+                scene.note_waits(name, waits(part.pid))
 
 
-def _count(scene: Scene) -> None:
+def count_dropped(scene: Scene) -> None:
     """What senders dropped themselves is no loss of those who take from them."""
     for part in scene.topology.parts.values():
         if part.alive and (url := part.life.told.get("metrics")):
+            now_s = time.monotonic()
             with suppress(OSError, HTTPException):
                 text = _get(urlsplit(url).port or 0, "/metrics")[1]
+                part.life.dropped_s = now_s
                 part.life.dropped = sum(map(float, _DROPPED.findall(text.decode())))
 
 
