@@ -64,7 +64,8 @@ def soak(folder: Path, *, seconds: float, seed: int, pace: Pace = LONG) -> Scene
                     time.sleep(_SETTLE_S)
                     count_dropped(scene)  # later than what is held against it
                     check(scene, "quiet")
-            _end(scene)
+                scene.started = False
+                _end(scene)
         finally:
             for part in topology.parts.values():
                 if part.alive:

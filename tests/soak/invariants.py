@@ -198,7 +198,7 @@ def _ended(scene: Scene) -> Wrong:
         life = part.life
         if life.how == "ended" and life.code not in part.codes:
             yield name, f"{name} exited with {life.code} after SIGTERM"
-        if life.took_s > END_S:
+        if life.took_s > END_S and not scene.is_starved(name):
             yield f"{name} time", f"{name} took {life.took_s:.1f} s to end"
 
 

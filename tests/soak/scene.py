@@ -69,7 +69,7 @@ class Scene:
         """Whether it can be said how long a frame takes: not if in the last ten seconds the machine
         stood still, or who is in its way waited for a processor for most of the time."""
         stood_still = time.monotonic() - self.standstill_s < _WINDOW_S
-        return not stood_still and not any(map(self._is_starved, (*flow.way, *flow.beside)))
+        return not stood_still and not any(map(self.is_starved, (*flow.way, *flow.beside)))
 
     def note_waits(self, part: str, waited_s: dict[int, float]) -> None:
         now_s, past = time.monotonic(), self.waits.setdefault(part, deque())
@@ -77,7 +77,8 @@ class Scene:
         while now_s - past[0][0] > _WINDOW_S:
             past.popleft()
 
-    def _is_starved(self, part: str) -> bool:
+    def is_starved(self, part: str) -> bool:
+        """Whether one of its threads waited for a processor for most of its last ten seconds."""
         past = list(self.waits.get(part, ()))
         if len(past) < 2:
             return False
