@@ -24,7 +24,7 @@ END_S = 3.0
 _STALE_S = 4.0
 """Three seconds until a sender that is silent is called that, and one until it is told."""
 _SILENT_S = 5.0
-_TOLD_S = 2.0
+_TOLD_S, _AGREE_S = 2.0, 4.0
 _GROWTH_MB, _SLOPE_MB_PER_MIN = 40.0, 2.0
 _MORE_DESCRIPTORS, _MORE_THREADS = 16, 8
 _MOST_MB = 700.0

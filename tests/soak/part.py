@@ -41,12 +41,18 @@ class Heard:
     """When it last told of more frames than before; monotonic clock."""
     told_s: float = 0.0
     """When it told of it at all."""
+    agreed_s: float = 0.0
+    """When last its own books and the receiver's said the same: they do not whenever a frame is on its
+    way from one to the other."""
 
     def take(self, figures: dict[str, Any]) -> None:
         self.told_s = time.monotonic()
         if figures["received"] > self.figures.get("received", 0):
             self.grew_s = self.told_s
         self.figures = figures
+        own = figures.get("own_received"), figures.get("own_lost")
+        if own == (figures["received"], figures["lost"]) or not self.agreed_s:
+            self.agreed_s = self.told_s
 
 
 @dataclass(slots=True)
