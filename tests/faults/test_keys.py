@@ -247,18 +247,18 @@ def test_a_bit_changed_on_the_way_ends_the_connection_and_no_frame_is_wrong(
     assert all(each.viewer.receiver.stats.malformed == 0 for each in each_way)
 
 
-def test_keys_work_over_a_satellite(stack: ExitStack) -> None:
-    """Round trips of 0.8 s: the handshake alone takes as long as silence may last."""
-    each_way = meetings()
-    for each in each_way:
-        stack.callback(each.close)
-        each.let_in()
-        each.bind()
-        far = each.ends[each.binder].url
-        proxy = stack.enter_context(FaultProxy(("127.0.0.1", int(far.rpartition(":")[2]))))
-        proxy.set(delay_s=0.4)
-        each.connect(at=f"{far.partition('tcp://')[0]}tcp://127.0.0.1:{proxy.port}")
-    all_flow(each_way, time.monotonic(), PUT_RIGHT_S)
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_keys_work_over_a_satellite(pattern: str, stack: ExitStack) -> None:
+    """Round trips of 0.8 s: until a frame is here it takes longer than silence may last."""
+    each = Meeting(pattern, "camera")
+    stack.callback(each.close)
+    each.let_in()
+    each.bind()
+    port = int(each.ends["camera"].url.rpartition(":")[2])
+    proxy = stack.enter_context(FaultProxy(("127.0.0.1", port)))
+    proxy.set(delay_s=0.4)
+    each.connect(at=f"{pattern}tcp://127.0.0.1:{proxy.port}")
+    until(lambda: len(each.viewer.times) > 0)
 
 
 def test_each_address_has_the_key_of_who_is_there(folder: Path, stack: ExitStack) -> None:
