@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints
 import msgspec
 import pytest
 
-from framewire.app.web import answers, cutting, loans, seat, shelf, theatre
+from framewire.app.web import answers, cutting, library, loans, seat, theatre
 from framewire.app.web.limits import LIMITS
 from framewire.common import answering, gaps, jpeg_syntax, newest, request, topic
 from framewire.common.config import DEFAULT_LIMITS, Limits
@@ -84,7 +84,7 @@ CODE = {
     "recordings open for them": loans._MOST,
     "cuts at a time": theatre.CUTS,
     "a cut": cutting.MOST_BYTES,
-    "files of a folder of recordings": shelf._MOST_FILES,
+    "files of a folder of recordings": library._MOST_FILES,
     "connections to `--metrics`": answering._MOST_AT_ONCE,
 }
 

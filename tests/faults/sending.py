@@ -27,7 +27,7 @@ class Sending:
             "send", source, "--bind", "tcp://127.0.0.1:*", "--topic", "cam", "--json",
             *options, **facts,
         )  # fmt: skip
-        self.endpoint = self.command.endpoint()
+        self.endpoint, *self.others = self.command.event("ready")["endpoints"]
         self.receiver = Receiver(self.endpoint, timeout=30)
 
     def __enter__(self) -> Self:

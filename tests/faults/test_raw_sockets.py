@@ -27,14 +27,18 @@ from framewire.sender import Sender
 from processes import Command, Start, commands, until
 from scraping import scrape
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc (Linux)")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc (Linux)"),
+    pytest.mark.timeout(120),
+]
 
 PATTERNS = ("pub-sub", "req-rep", "push-pull")
 SERVED_S = 5.0
 GONE_S = 20.0
 """Until libzmq has let go of the last: a handshake may take 3 s, and it backs off."""
 MOST_BYTES = 48 << 20
-ENDLESS_BYTES = 512 << 20
+ENDLESS_BYTES = 1 << 30
+"""Three connections with 65 MiB each, and what comes until it is noticed on a busy machine."""
 PER_PORT = 300
 FEW = 8
 """Descriptors that come and go with honest peers; each attack holds ten times as many or more."""

@@ -50,6 +50,12 @@ def _triggers() -> tuple[Triggers, int]:
     return triggers, int(triggers.addresses[0].rpartition(":")[2].partition("/")[0])
 
 
+def _close_triggers() -> None:
+    if _triggers.cache_info().currsize:
+        _triggers()[0].close()
+        _triggers.cache_clear()
+
+
 def _check_trigger(data: bytes) -> bool:
     triggers, port = _triggers()
     answer = _checked(port, data)
@@ -72,17 +78,19 @@ def _trigger_requests() -> Iterator[bytes]:
 
 
 @cache
-def _metrics() -> int:
+def _metrics() -> tuple[MetricsServer, int]:
     server = MetricsServer(Address("127.0.0.1", 0), "fuzz", list)
-    _kept.append(server)
-    return int(server.url.rpartition(":")[2].partition("/")[0])
+    return server, int(server.url.rpartition(":")[2].partition("/")[0])
 
 
-_kept: list[MetricsServer] = []
+def _close_metrics() -> None:
+    if _metrics.cache_info().currsize:
+        _metrics()[0].close()
+        _metrics.cache_clear()
 
 
 def _check_metrics(data: bytes) -> bool:
-    answer = _checked(_metrics(), data)
+    answer = _checked(_metrics()[1], data)
     assert b" 500 " not in answer
     return b"framewire_build_info" in answer
 
@@ -102,5 +110,5 @@ _WORDS = (
     *(b"Transfer-Encoding: chunked", b"Connection: keep-alive", b"//[", b"http://[", b"%00"),
     *(b"application/openmetrics-text", b"version=1.0.0", b"escaping=values", b"q=", b";", b","),
 )
-TRIGGER = Target(_check_trigger, _trigger_requests, _WORDS, 1024)
-METRICS = Target(_check_metrics, _metrics_requests, _WORDS, 1024)
+TRIGGER = Target(_check_trigger, _trigger_requests, _WORDS, 1024, _close_triggers)
+METRICS = Target(_check_metrics, _metrics_requests, _WORDS, 1024, _close_metrics)

@@ -37,7 +37,7 @@ class FakeGrabber:
     """Gives the pictures that the test puts in; None: the stream breaks; an error: raised."""
 
     def __init__(self, *, encoded: bool = False) -> None:
-        self.encoded = encoded
+        self.encoded, self.alone = encoded, True
         self.fate: list[Exception | None] = []
         """What the next openings do; afterwards they succeed."""
         self.opened = self.released = self.asked = 0
@@ -58,7 +58,7 @@ class FakeGrabber:
         error = self.fate.pop(0) if self.fate else None
         if error is not None:
             raise error
-        return Traits(encoded=self.encoded)
+        return Traits(encoded=self.encoded, alone=self.alone)
 
     def grab(self, into: Image | None) -> Picture | None:
         self.asked += 1
@@ -508,6 +508,54 @@ def test_a_still_picture_may_be_as_it_should_be(
     eventually(lambda: grabber.asked == 61)
     assert states.heard == []
     assert grabber.opened == 1
+
+
+def test_pictures_coded_as_changes_may_be_alike_for_longer(
+    open_live: Callable[..., LiveSource],
+    grabber: FakeGrabber,
+    chart: "Chart",
+    fake_time: "FakeTime",
+    eventually: "Eventually",
+) -> None:
+    def turn() -> None:
+        fake_time.now_ns += 100 * MS
+
+    grabber.alone = False
+    grabber.before_grab(turn)
+    states = States()
+    source = open_live(grabber)
+    source.on_state = states
+    grabber.give(*[chart(7)] * 90)
+    eventually(lambda: grabber.asked == 91)
+    assert states.heard == []
+    grabber.give(*[chart(7)] * 20)
+    eventually(lambda: len(states.heard) > 0)
+    assert states.heard[0][1].startswith("it has shown the same picture for 10 s")
+
+
+@pytest.mark.parametrize("fps", [None, 2])
+def test_damaged_pictures_are_no_signal(
+    open_live: Callable[..., LiveSource],
+    jpegs: list[bytes],
+    fake_time: "FakeTime",
+    eventually: "Eventually",
+    fps: float | None,
+) -> None:
+    def turn() -> None:
+        fake_time.now_ns += 100 * MS
+
+    grabber = FakeGrabber(encoded=True)
+    grabber.before_grab(turn)
+    states = States()
+    source = open_live(grabber, **({} if fps is None else {"fps": fps}))
+    source.on_state = states
+    grabber.give(*jpegs[:3], *(jpegs[0][: 200 + cut] for cut in range(24)))
+    eventually(lambda: len(states.heard) > 0)
+    assert states.heard[0][0] == "no-signal"
+    assert states.heard[0][1].startswith("it gives no whole picture: ")
+    grabber.give(jpegs[3])
+    eventually(lambda: len(states.heard) > 1)
+    assert states.heard[1:] == [("live", "")]
 
 
 def test_who_listens_late_hears_what_has_happened(

@@ -132,7 +132,7 @@ class LiveSource(Source):
                 if not self._opening.done():
                     raise SourceError(reason)
                 self._tell("no-signal", reason)
-                self._stop.wait(self._back_off.next_s())
+                self._wait(self._back_off.next_s())
         except Closed:  # while it was opened
             pass
         except Exception as error:  # noqa: BLE001 - the top of this thread: whoever iterates gets it
@@ -140,6 +140,10 @@ class LiveSource(Source):
         self._pictures.close()
         if not self._opening.done():
             self._opening.set_exception(self._failure or Closed(f"{self.name} was closed"))
+
+    def _wait(self, seconds: float) -> None:
+        """Until the next attempt, or the end."""
+        self._stop.wait(seconds)
 
     def _until_it_breaks(self) -> str:
         """Open and capture; why that ended."""
@@ -183,12 +187,10 @@ class LiveSource(Source):
     def _look(self, shot: Shot) -> None:
         if not self.options.allow_still and self._is_frozen(shot.picture):
             return
-        if not self._thinner.keep(shot.moment.monotonic_ns):
-            self._patience.picture(monotonic_ns())
-            return
+        kept = self._thinner.keep(shot.moment.monotonic_ns)
         if self.options.fps is None:  # else nobody knows which of those would have been kept
             self._captured += shot.missed
-        sequence, self._captured = self._captured, self._captured + 1
+        sequence, self._captured = self._captured, self._captured + kept
         try:
             content = _content(self.name, sequence, shot)
         except JpegError as error:
@@ -198,7 +200,8 @@ class LiveSource(Source):
         self._back_off.worked()
         self._tell("live")
         try:
-            self._pictures.put(_Picture(content, sequence))
+            if kept:
+                self._pictures.put(_Picture(content, sequence))
         except Closed:
             self._stop.set()
 

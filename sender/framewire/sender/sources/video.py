@@ -15,7 +15,7 @@ from framewire.sender.sources.source import Source, SourceOptions, jpeg_packet, 
 __all__ = ["VideoSource"]
 
 _FALLBACK_FPS = 25.0
-_NEARLY = 0.9
+_NEARLY = 0.8
 """How much of the length that its head states a file must have: some only estimate it."""
 _SEEK_BEFORE_S = (0, 10, 60, 600)
 _MJPG = cv2.VideoWriter.fourcc(*"MJPG")
