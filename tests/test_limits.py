@@ -10,7 +10,7 @@ import pytest
 
 from framewire.app.web import answers, cutting, loans, seat, shelf, theatre
 from framewire.app.web.limits import LIMITS
-from framewire.common import answering, gaps, jpeg_syntax, request, topic
+from framewire.common import answering, gaps, jpeg_syntax, newest, request, topic
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.frame import MAX_HOPS, Header, Status
 from framewire.common.opencv import cv2
@@ -56,6 +56,7 @@ CODE = {
     "topics of a receiver": DEFAULT_LIMITS.topics,
     "senders that connect to a bound receiver and are asked": DEFAULT_LIMITS.connections,
     "frames that wait, all topics together": receiver._QUEUE_BYTES,
+    "newest frames that the web viewer or a relay keeps, all topics together": newest.NEWEST_BYTES,
     "runs of a topic": gaps._REMEMBERED,
     "ranges of missing numbers of a topic": gaps._MAX_RANGES,
     "gap that is believed at once": gaps._FARTHEST,

@@ -47,12 +47,11 @@ def _port(address: str) -> int:
     return int(address.rpartition(":")[2], 16)
 
 
-def descriptors(pid: int | str) -> int:
-    """Of a process, or of this one: `self`."""
+def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def threads(pid: int | str) -> int:
+def threads(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/task"))
 
 

@@ -1,12 +1,13 @@
 """A sender that is bound and one that connects, in every pattern, and receivers at both."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from faults.observing import Connection, connections
-from faults.showing import Showing
+from faults.showing import Receiving, Showing, program
 from framewire.common.endpoint import PATTERNS
 from processes import Command, commands, free_port
 
@@ -21,7 +22,7 @@ Within = Callable[[list[str]], list[str]]
 
 @dataclass(slots=True)
 class Stage:
-    """One receiver for each pattern and side: `receivers[pattern, side]`."""
+    """One receiver for each pattern and side: `receivers[pattern, side]`, all in one process."""
 
     senders: dict[Side, Command]
     receivers: dict[tuple[str, Side], Showing]
@@ -41,6 +42,9 @@ class Stage:
             if port in (each.local_port, each.remote_port)
             and (each.local_port, each.remote_port) in ends
         }
+
+    def signal_receivers(self, number: signal.Signals) -> None:
+        next(iter(self.receivers.values())).process.send_signal(number)
 
     def holds(self, side: Side, link: Connection) -> bool:
         """Whether that connection is still there at the sender."""
@@ -80,18 +84,16 @@ def stage(
             options = [word for each in addresses for word in (option, each)]
             return start("send", source, *options, *insecure, "--json", within=at_sender)
 
-        def show(pattern: str, side: Side) -> Showing:
+        def receiving(pattern: str, side: Side) -> Receiving:
             if side == "bound":
-                endpoint = f"{pattern}+tcp://{sender_host}:{ways[pattern, side]}"
-                showing = Showing(endpoint, within=at_receiver)
-            else:
-                endpoint = f"{pattern}+tcp://{receiver_host}:{ports[pattern, side]}"
-                showing = Showing(bind=endpoint, insecure=bool(insecure), within=at_receiver)
-            return stack.enter_context(showing)
+                return Receiving((f"{pattern}+tcp://{sender_host}:{ways[pattern, side]}",))
+            endpoint = f"{pattern}+tcp://{receiver_host}:{ports[pattern, side]}"
+            return Receiving((), {"bind": endpoint, "insecure": bool(insecure)})
 
         senders: dict[Side, Command] = {side: send(side) for side in SIDES}
         senders["bound"].event("ready")
-        receivers = {(p, side): show(p, side) for p in PATTERNS for side in SIDES}
+        showing = program(*(receiving(*key) for key in ports), within=at_receiver)
+        receivers = dict(zip(ports, stack.enter_context(showing), strict=True))
         for receiver in receivers.values():
             receiver.wait_for_frames()
         yield Stage(senders, receivers, ports, send)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-__all__ = ["SAYINGS", "SERVICES", "Service", "announced", "greeting", "oversized"]
+__all__ = ["SAYINGS", "SERVICES", "Service", "announced", "greeting", "oversized", "says"]
 
 Serve = Callable[[socket.socket], None]
 
@@ -89,7 +89,7 @@ def oversized(kind: bytes, size: int) -> Serve:
 # -- what others say ------------------------------------------------------------------------------
 
 
-def _says(words: bytes) -> Serve:
+def says(words: bytes) -> Serve:
     """Say it, and wait for what comes."""
 
     def serve(connection: socket.socket) -> None:
@@ -133,10 +133,10 @@ SAYINGS: dict[str, bytes] = {
 
 SERVICES: dict[str, Serve] = {
     "http": _http,
-    "ssh": _says(SAYINGS["ssh"]),
+    "ssh": says(SAYINGS["ssh"]),
     "echo": _echo,
-    "garbage": _says(SAYINGS["garbage"]),
-    "silent": _says(b""),
+    "garbage": says(SAYINGS["garbage"]),
+    "silent": says(b""),
     "hangs up": lambda connection: None,
     "byte by byte": _slow,
 }

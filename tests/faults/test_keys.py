@@ -23,6 +23,7 @@ from faults.keyed import (
     make_all_keys,
     meetings,
 )
+from faults.proxy import FaultProxy
 from framewire.app.relay import Relay
 from framewire.common.endpoint import parse_endpoint
 from framewire.common.keyfile import read_public
@@ -99,9 +100,9 @@ WRONG = ("no key", "unknown key", "wrong server key", "the other side has none")
 _HUNG_UP = "it hangs up at the first word"
 LINES = {
     # what the side that binds says, and the side that connects
-    "no key": (("it speaks without keys", _HUNG_UP), ("it speaks with keys only", _HUNG_UP)),
+    "no key": (("it has no keys", _HUNG_UP), ("it speaks with keys only", _HUNG_UP)),
     "unknown key": (("refused the key",), ("it does not allow this key",)),
-    "wrong server key": (("it takes this side for another",), (_HUNG_UP,)),
+    "wrong server key": (("takes this side for another",), (_HUNG_UP,)),
     "the other side has none": (("it speaks with keys",), ("it speaks without keys", _HUNG_UP)),
 }
 KNOWN_S = 15.0
@@ -244,6 +245,43 @@ def test_a_bit_changed_on_the_way_ends_the_connection_and_no_frame_is_wrong(
     all_flow(each_way, time.monotonic(), PUT_RIGHT_S - (time.monotonic() - spoiled))
     assert all(len(tap.connections) > were for tap, were in zip(taps, before, strict=True))
     assert all(each.viewer.receiver.stats.malformed == 0 for each in each_way)
+
+
+def test_keys_work_over_a_satellite(stack: ExitStack) -> None:
+    """Round trips of 0.8 s: the handshake alone takes as long as silence may last."""
+    each_way = meetings()
+    for each in each_way:
+        stack.callback(each.close)
+        each.let_in()
+        each.bind()
+        far = each.ends[each.binder].url
+        proxy = stack.enter_context(FaultProxy(("127.0.0.1", int(far.rpartition(":")[2]))))
+        proxy.set(delay_s=0.4)
+        each.connect(at=f"{far.partition('tcp://')[0]}tcp://127.0.0.1:{proxy.port}")
+    all_flow(each_way, time.monotonic(), PUT_RIGHT_S)
+
+
+def test_each_address_has_the_key_of_who_is_there(folder: Path, stack: ExitStack) -> None:
+    """A sender that binds one address and connects to two others, of different owners."""
+    for name, key in (("viewers", "viewer"), ("cameras", "camera")):
+        (folder / name).mkdir()
+        shutil.copy(f"{key}.key", name)
+    bound = [
+        Viewer(bind="tcp://127.0.0.1:*", key=f"{name}.key_secret", allow="cameras")
+        for name in ("viewer", "other")
+    ]
+    camera = Camera(
+        "tcp://127.0.0.1:*",
+        connect=[each.url for each in bound],
+        key="camera.key_secret",
+        allow="viewers",
+        server_key=["viewer.key", "other.key"],
+    )
+    viewer = Viewer(camera.url, key="viewer.key_secret", server_key="camera.key")
+    opened: list[Camera | Viewer] = [*bound, camera, viewer]
+    for each in opened:
+        stack.callback(each.close)
+    until(lambda: all(len(each.times) > 5 for each in (*bound, viewer)), PUT_RIGHT_S)
 
 
 def test_what_was_said_before_lets_nobody_in(stack: ExitStack) -> None:

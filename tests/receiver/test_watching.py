@@ -208,7 +208,7 @@ def test_figures_for_machines_come_once_a_second(
     ]
     assert lines[0].keys() == {
         *("event", "topic", "received", "delivered", "skipped", "lost", "passed_by"),
-        *("restarts", "state", "reason", "quality", "fps", "bits_per_s"),
+        *("restarts", "state", "reason", "stale", "silent_s", "quality", "fps", "bits_per_s"),
         *("age_p50_ms", "age_p95_ms"),
     }
     assert lines[1]["age_p50_ms"] is None

@@ -206,6 +206,8 @@ def _plain(topic: "TopicReceived") -> dict[str, object]:
         "restarts": topic.restarts,
         "state": topic.state,
         "reason": topic.reason,
+        "stale": topic.stale,
+        "silent_s": topic.silent_s,
         "quality": topic.quality,
         "fps": topic.fps,
         "bits_per_s": topic.bits_per_s,

@@ -195,6 +195,7 @@ def test_a_folder_that_does_not_answer_lets_nobody_in_and_holds_nothing_up(
     opened.close()
     assert monotonic_ns() - began_ns < 5 * NS
     answers.set()
+    until(lambda: "framewire-keys" not in {each.name for each in threading.enumerate()})
 
 
 def test_revoked_keys_are_told_once(folder: Path) -> None:

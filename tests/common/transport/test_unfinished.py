@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from framewire.common.clock import NS
-from framewire.common.transport.traffic import received_bytes
 from framewire.common.transport.unfinished import Unfinished
 
 pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_INFO"), reason="only Linux tells")
@@ -35,20 +34,6 @@ def send(sender: socket.socket, watched: socket.socket, size: int) -> None:
         sender.sendall(bytes(piece))
         assert len(watched.recv(piece, socket.MSG_WAITALL)) == piece
         size -= piece
-
-
-def test_what_came_is_counted(ends: tuple[socket.socket, socket.socket]) -> None:
-    sender, watched = ends
-    assert received_bytes(watched.fileno()) == 0
-    send(sender, watched, 12_345)
-    assert received_bytes(watched.fileno()) == 12_345
-
-
-def test_what_is_no_tcp_connection_has_no_number() -> None:
-    one, other = socket.socketpair()
-    with one, other:
-        assert received_bytes(one.fileno()) == -1
-    assert received_bytes(1_000_000) == -1
 
 
 def test_a_message_without_an_end_is_found(ends: tuple[socket.socket, socket.socket]) -> None:

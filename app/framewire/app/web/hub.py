@@ -13,6 +13,7 @@ from framewire.common.clock import NS, monotonic_ns, wall_ns
 from framewire.common.closing import Closing
 from framewire.common.errors import Closed
 from framewire.common.frame import Packet
+from framewire.common.newest import Newest
 from framewire.common.topic import wire_topic
 from framewire.receiver import Receiver, ReceiverStats, TopicReceived
 from framewire.receiver.account import STALE_S
@@ -90,8 +91,8 @@ class Hub(Closing):
         self._receiver, self._limits = receiver, limits
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._arrived: dict[str, Packet] = {}
-        self._newest: dict[str, Packet] = {}
+        self._arrived = Newest()
+        self._newest = Newest()
         self._looks: dict[str, set[Look]] = {}
         self._wanted: Counter[bytes] = Counter()
         self._states: dict[str, tuple[str, str, int]] = {}
@@ -240,7 +241,7 @@ class Hub(Closing):
 
     def _take(self) -> None:
         with self._lock:
-            arrived, self._arrived = self._arrived, {}
+            arrived, self._arrived = self._arrived, Newest()
         for name, packet in arrived.items():
             if packet.header.codec != "jpeg":
                 continue  # browsers do not know raw pixels

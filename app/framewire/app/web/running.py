@@ -1,13 +1,10 @@
 """The web viewer at work: a receiver's packets, served in a thread of its own."""
 
 import asyncio
-import errno
-import logging
 import socket
 import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 from framewire.app.web.access import Access, Gate
 from framewire.app.web.disk import Disk
@@ -16,38 +13,12 @@ from framewire.app.web.limits import LIMITS, Limits
 from framewire.app.web.server import make_app
 from framewire.app.web.serving import Server
 from framewire.app.web.shelf import Shelf
-from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
-from framewire.common.stats import Throttle
 from framewire.receiver import Receiver
 
 __all__ = ["Running"]
 
-_log = logging.getLogger("framewire.web")
-
 _JOIN_S = 5.0
-_SAY_NS = 60 * NS
-
-
-class _Complaints:
-    """What goes wrong outside of an answer, a line at most every few seconds.
-
-    With too many open files asyncio complains a hundred times a second, with all its stack.
-    """
-
-    def __init__(self) -> None:
-        self._due = Throttle(_SAY_NS)
-
-    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            if self._due(monotonic_ns()):
-                _log.error(
-                    "no new visitor can be let in: too many files and connections are open on this "
-                    "side; allow more (ulimit -n), or close something"
-                )
-        else:
-            loop.default_exception_handler(context)
 
 
 class Running(Closing):
@@ -109,7 +80,6 @@ class Running(Closing):
             gate = Gate(make_app(hub, shelf, disk), self._access, secure=cert is not None)
             self.hub, self.server = hub, Server(gate, cert=cert, key=key, limits=self._limits)
             self.loop = asyncio.get_running_loop()
-            self.loop.set_exception_handler(_Complaints())
             self._ready.set()
             await self.server.serve([self._listener])
 

@@ -14,8 +14,8 @@ from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
 from framewire.common.forking import close_in_children
 from framewire.common.keytext import Keys
-from framewire.common.transport.authenticator import Authenticator, Door
-from framewire.common.transport.connections import Connections
+from framewire.common.transport.authenticator import OPEN_DOMAIN, Authenticator, Door
+from framewire.common.transport.connections import Connections, Stage
 from framewire.common.transport.crowd import Peer
 from framewire.common.transport.curve import use_as_client, use_as_server
 from framewire.common.transport.shortage import check_spare_files, refused
@@ -94,7 +94,7 @@ class _Contexts:
 
 _contexts = _Contexts()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: _contexts.forget())
+    os.register_at_fork(after_in_child=_contexts.forget)
 
 
 def open_sockets() -> int:
@@ -137,6 +137,8 @@ class Socket:
         try:
             for option, value in {**_COMMON, **options}.items():
                 self.socket.setsockopt(option, value)
+            if keys is None:
+                self.socket.zap_domain = OPEN_DOMAIN
             if any(endpoint.ipv6 for endpoint in endpoints):
                 self.socket.setsockopt(zmq.IPV6, 1)
         except BaseException:
@@ -166,9 +168,9 @@ class Socket:
         self.connections = Connections(self.socket, bound=bound, keyed=self._keys is not None)
 
     @property
-    def is_up(self) -> bool:
-        """Whether the connection of a connecting socket stands, all that comes before it included."""
-        return self.connections is None or self.connections.ready
+    def stage(self) -> Stage:
+        """Of a connecting socket: how far it has come."""
+        return "open" if self.connections is None else self.connections.stage
 
     @property
     def attended(self) -> bool:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Iterator
 from framewire.common.clock import NS
 from framewire.common.transport.traffic import KNOWN, received_bytes
 
-__all__ = ["Unfinished"]
+__all__ = ["SLACK_BYTES", "Unfinished"]
 
-_SLACK_BYTES = 1 << 20
+SLACK_BYTES = 1 << 20
 """What may have come besides one message of the largest size: what the kernel holds, and small ones."""
 _AGAIN_NS = NS // 10
 
@@ -24,8 +24,8 @@ class Unfinished:
     TCP: elsewhere nobody is ever found.
     """
 
-    def __init__(self, most_bytes: int, queue: int) -> None:
-        self._most_bytes = most_bytes + _SLACK_BYTES if most_bytes > 0 else 0
+    def __init__(self, most_bytes: int, queue: int, slack_bytes: int = SLACK_BYTES) -> None:
+        self._most_bytes = most_bytes + slack_bytes if most_bytes > 0 else 0
         self._waiting_bytes = self._most_bytes + max(0, most_bytes) * queue
         self._taken: dict[int, int] = {}
         self._again_ns = 0

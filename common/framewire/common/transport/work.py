@@ -26,6 +26,10 @@ class Pusher(Socket):
             zmq.SNDHWM: WORK_MARK,
             zmq.SNDBUF: _BUFFER_BYTES,
             zmq.IMMEDIATE: 1,  # nothing waits for a worker that is not there
+            # Workers say nothing, and nobody reads what is said all the same. Behind a full queue of
+            # it libzmq would never see that the connection has ended, and keep its descriptor for ever.
+            zmq.RCVHWM: 0,
+            zmq.MAXMSGSIZE: 1,  # and `Connections` cuts who says much
             zmq.BACKLOG: 512,
             zmq.RCVHWM: 1,  # nothing comes in: what does is never read
             zmq.MAXMSGSIZE: 1024,

@@ -55,9 +55,13 @@ class WatchedLink(Generic[S]):
         """A bound socket goes on listening whatever it met; only a connecting one goes deaf.
 
         Where it has no connection that is known at once: then it need not have been silent for long.
+        A handshake, which takes five round trips with keys, is no silence; ZeroMQ ends a long one.
         """
-        if self._socket.is_up:
+        stage = self._socket.stage
+        if stage != "alone":
             self._up_ns = now_ns
+        if stage == "greeting":
+            self._watch.pause(now_ns)
         alone = now_ns - self._up_ns > SILENCE_NS
         return self._connects and (alone or self._watch.is_deaf(now_ns))
 

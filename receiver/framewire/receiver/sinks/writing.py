@@ -139,7 +139,7 @@ class Writing:
 
     def _tidy(self) -> None:
         if self._shelf.limited:
-            for kept in self._shelf.tidy(self._files.open_paths, wall_ns()):
+            for kept in self._shelf.tidy(self._files.open_paths, wall_ns(), monotonic_ns()):
                 topic = kept.path.parent.relative_to(self._folder).as_posix()
                 self._tell(FileEvent("removed", kept.path, topic, bytes=kept.size))
 

@@ -68,7 +68,7 @@ class Sockets(Generic[S]):
         """
         closed = []
         for place, socket in enumerate(self._connecting):
-            if socket.is_up:
+            if socket.stage != "alone":
                 self._seen_ns[place] = now_ns
             elif now_ns - self._seen_ns[place] > _ALONE_NS:
                 self._seen_ns[place] = now_ns
