@@ -20,6 +20,8 @@ _log = logging.getLogger("framewire.web")
 
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _AGAIN_S = 0.05
+_GOING_S = 0.001
+"""For a connection that was sent away to be closed."""
 _QUIET_S = 60.0
 """That there is no room is said no more often."""
 
@@ -82,9 +84,12 @@ class Entrance:
             except OSError as error:
                 await self._refused(error)
                 continue
-            if len(self._arriving) + len(self._present()) >= self._limits.connections:
+            full = len(self._arriving) + len(self._present()) >= self._limits.connections
+            if full:
                 self._make_room()
             self._arriving[self._begin(connection)] = self._loop.time()
+            # Those who wait are accepted without the loop's going on: let it, and who is sent away go.
+            await asyncio.sleep(_GOING_S if full else 0)
 
     def _begin(self, connection: socket.socket) -> asyncio.Task[None]:
         task = self._loop.create_task(self._admit(connection))
