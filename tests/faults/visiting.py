@@ -74,9 +74,9 @@ class Pair:
         As far as the machine let them: the same is asked of the website that nobody attacks.
         """
         numbers = [number for _, number, _ in list(self.attacked.frames)]
-        assert numbers == sorted(set(numbers))
+        assert numbers == sorted(set(numbers)), numbers
         assert len(numbers) >= len(self.control.frames) // 4, "frames stopped"
-        assert not self.attacked.wrong
+        assert not self.attacked.wrong, self.attacked.wrong
         machine_s = max(self.control.health_s, default=0.0)
         assert max(self.attacked.health_s, default=0.0) < HEALTH_S + machine_s
 
