@@ -254,6 +254,13 @@ def test_closing_hangs_up_and_frees_the_port(serve: Serve) -> None:
         ask(server.url)
 
 
+@pytest.mark.parametrize("version", ["1.", "1.0.", "one", "-1", "9" * 5000, ""])
+def test_a_version_that_is_none_is_no_error(version: str) -> None:
+    kind, text = render("test", [], f"application/openmetrics-text; version={version}")
+    assert kind
+    assert b"framewire_build_info" in text
+
+
 # -- where ----------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from app.web.viewing import ask
 from faults.stalling import StallingDisk
-from faults.visiting import HEALTH_S, Honest, honest
+from faults.visiting import HEALTH_S, Pair, honest
 from framewire.common.container import RecordingReader
 from processes import CLIPS, Command, Start, until
 from system.recording import Cameras, check, frozen, numbers, real_disk, small_disk
@@ -51,11 +51,11 @@ def test_a_frozen_disk_beside_live_pictures(framewire: Start, tmp_path: Path) ->
         site = Website(framewire, cameras.endpoint, "--recordings", str(disk))
         recorded(recorder)
         until(lambda: ask(site, "/api/recordings").json["topics"] != [])
-        with honest(site) as visitors:
+        with honest(site, Website(framewire, cameras.endpoint)) as visitors:
             visitors.begin()
             with frozen(disk):
                 time.sleep(FROZEN_S)
-            visitors.check(FPS, FROZEN_S)
+            visitors.check()
             assert lost(site) == 0
         after = recorded(recorder)
         recorded(recorder, more_than=after)
@@ -106,7 +106,7 @@ def test_a_disk_that_answers_no_reader(framewire: Start, tmp_path: Path) -> None
         name = topics[0]["files"][0]["name"]
         whole = (real / name).read_bytes()
         assert ask(site, f"/recording/{name}").body == whole
-        with honest(site) as visitors:
+        with honest(site, Website(framewire, cameras.endpoint)) as visitors:
             disk.stall()
             visitors.begin()
             paths = ["/api/recordings", f"/recording/{name}", f"/cut/{TOPIC}?from_ns=1&to_ns=2"]
@@ -121,7 +121,7 @@ def test_a_disk_that_answers_no_reader(framewire: Start, tmp_path: Path) -> None
                 asked = time.monotonic()
                 assert ask(site, "/api/recordings").status == 503
                 assert time.monotonic() - asked < MOST_DISK_S
-            visitors.check(FPS, FROZEN_S)
+            visitors.check()
             assert lost(site) == 0
             disk.go_on()
             until(lambda: ask(site, f"/recording/{name}").body == whole)
@@ -153,12 +153,11 @@ def _put_back(shelf: Path) -> None:
 
 
 @contextmanager
-def beside(framewire: Start, sender: str) -> Iterator[Honest]:
-    with honest(Website(framewire, sender)) as visitors:
+def beside(framewire: Start, sender: str) -> Iterator[Pair]:
+    with honest(Website(framewire, sender), Website(framewire, sender)) as visitors:
         visitors.begin()
-        began = time.monotonic()
         yield visitors
-        visitors.check(FPS, time.monotonic() - began)
+        visitors.check()
 
 
 def test_a_file_where_the_folder_was(framewire: Start, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def one_fault(camera: BadCamera, fault: str) -> None:
         camera.do = fault
         reason = watching.until_heard("no-signal", begun_ns, LIMIT_S)
         assert FAULTS[fault] in reason
-        time.sleep(4)  # it is tried again, more and more seldom
+        time.sleep(3)  # it is tried again, more and more seldom
         attempts = [at for at in camera.attempts if at > begun_ns]
         assert len(attempts) <= (40 if fault == "redirect" else 8)
         frames, again_ns = watching.frames, monotonic_ns()

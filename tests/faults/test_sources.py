@@ -185,7 +185,7 @@ def test_a_still_picture_can_be_as_it_should_be(framewire: Start, tmp_path: Path
     with FakeCamera(framewire, tmp_path / "control", "--allow-still") as camera:
         camera.until_live()
         camera.do("freeze")
-        time.sleep(4)
+        time.sleep(3)
         assert camera.state == "live"
         assert camera.frames(1) > 3
         gone_in(camera)
@@ -201,7 +201,7 @@ def test_a_frozen_camera_stays_lost_when_it_is_opened_again(
         camera.until_lost("the same picture")
         pids = set()
         before = camera.said
-        until_s = time.monotonic() + 8
+        until_s = time.monotonic() + 5
         while time.monotonic() < until_s:
             pids.update(children(camera.command.process.pid))
             assert camera.state == "no-signal"
@@ -267,32 +267,23 @@ def test_who_asks_is_answered_while_the_camera_hangs(framewire: Start, tmp_path:
 # -- the capture process ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fault", ["run", "hang"])
-def test_no_process_is_left_when_the_sender_is_killed(
-    framewire: Start, tmp_path: Path, fault: str
-) -> None:
+def test_no_process_is_left_when_the_sender_is_killed(framewire: Start, tmp_path: Path) -> None:
     with FakeCamera(framewire, tmp_path / "control") as camera:
         camera.until_live()
-        camera.do(fault)
+        camera.do("hang")
         pids = children(camera.command.process.pid)
         assert len(pids) == 1
         camera.command.process.kill()
         until(lambda: not any(map(runs, pids)), 2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
-def test_a_capture_process_that_is_killed_or_stopped_by_others(
-    framewire: Start, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_capture_process_that_is_stopped_by_somebody(framewire: Start, tmp_path: Path) -> None:
+    """It does not even notice that it is to end: only SIGKILL helps."""
     with FakeCamera(framewire, tmp_path / "control") as camera:
         camera.until_live()
         (pid,) = children(camera.command.process.pid)
-        os.kill(pid, number)
-        assert camera.until_lost() < LIMIT_S
-        killed = "the capture process died by signal 9 (Killed)"
-        assert camera.reason == (
-            killed if number == signal.SIGKILL else "it gives no picture for 2 s"
-        )
+        os.kill(pid, signal.SIGSTOP)
+        assert camera.until_lost("it gives no picture for 2 s") < LIMIT_S
         camera.until_live()
         assert not runs(pid)
         gone_in(camera)
@@ -317,7 +308,7 @@ def test_a_sender_that_was_stopped_does_not_blame_the_camera(
         camera.until_live()
         (pid,) = children(camera.command.process.pid)
         camera.command.signal(signal.SIGSTOP)
-        time.sleep(6)
+        time.sleep(5)
         camera.command.signal(signal.SIGCONT)
         camera.until_live()
         assert camera.frames(1) > 3
@@ -349,12 +340,11 @@ print(time.monotonic() - begun, iterating.is_alive(), threading.active_count())
 """
 
 
-@pytest.mark.parametrize("fault", ["hang", "freeze"])
-def test_close_from_another_thread(tmp_path: Path, fault: str) -> None:
+def test_close_from_another_thread(tmp_path: Path) -> None:
     control = tmp_path / "control"
     control.write_text("run")
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, str(control), fault],
+        [sys.executable, "-c", _PROGRAM, str(control), "hang"],
         capture_output=True, text=True, timeout=30, check=False,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
     )  # fmt: skip

@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import cyclopts
-
 from soak.books import Book
-from soak.telling import ending, tell
+from soak.telling import ending, run, tell
 
 _TELL_S = 0.5
 _WAIT_S = 0.1
@@ -139,4 +137,4 @@ def _messages(receiver: Any, newest: bool) -> Iterator[Any]:
 
 
 if __name__ == "__main__":
-    cyclopts.run(main)
+    run(main)

@@ -25,6 +25,7 @@ _STALE_S = 4.0
 """Three seconds until a sender that is silent is called that, and one until it is told."""
 _SILENT_S = 5.0
 _TOLD_S, _AGREE_S = 2.0, 4.0
+_MOST_WAITING = 100  # of a receiver that is busy
 _GROWTH_MB, _SLOPE_MB_PER_MIN = 40.0, 2.0
 _MORE_DESCRIPTORS, _MORE_THREADS = 16, 8
 _MOST_MB = 700.0
@@ -116,7 +117,7 @@ def _accounts(scene: Scene) -> Wrong:
             continue
         if "skipped" in figures and "delivered" in figures:
             waits = figures["received"] - figures["delivered"] - figures["skipped"]
-            if not 0 <= waits <= 5:
+            if not 0 <= waits <= _MOST_WAITING:
                 yield (
                     name,
                     f"{flow.part} {flow.topic}: received, and neither taken nor skipped: {waits}",

@@ -3,10 +3,9 @@
 import threading
 from typing import Any
 
-import cyclopts
 import numpy as np
 
-from soak.telling import ending, tell
+from soak.telling import ending, run, tell
 
 __all__: list[str] = []
 
@@ -54,4 +53,4 @@ def _listen(who: str, receiver: Any) -> None:
 
 
 if __name__ == "__main__":
-    cyclopts.run(main)
+    run(main)

@@ -9,7 +9,10 @@ from soak.measures import Sample
 from soak.part import Heard
 from soak.topology import Flow, Topology
 
-__all__ = ["Scene"]
+__all__ = ["OWN", "Scene"]
+
+OWN = "soak"
+"""This program, which all links lead through."""
 
 _STANDSTILL_S = 1.0
 _WINDOW_S = 10.0
@@ -69,7 +72,7 @@ class Scene:
         """Whether it can be said how long a frame takes: not if in the last ten seconds the machine
         stood still, or who is in its way waited for a processor for most of the time."""
         stood_still = time.monotonic() - self.standstill_s < _WINDOW_S
-        return not stood_still and not any(map(self.is_starved, (*flow.way, *flow.beside)))
+        return not stood_still and not any(map(self.is_starved, (OWN, *flow.way, *flow.beside)))
 
     def note_waits(self, part: str, waited_s: dict[int, float]) -> None:
         now_s, past = time.monotonic(), self.waits.setdefault(part, deque())

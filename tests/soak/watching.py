@@ -1,6 +1,7 @@
 """Threads that look on while a soak runs."""
 
 import json
+import os
 import re
 import threading
 import time
@@ -15,7 +16,7 @@ from framewire.common.testchart import read_number
 from soak.invariants import check
 from soak.measures import measure, waits
 from soak.part import Heard
-from soak.scene import Scene
+from soak.scene import OWN, Scene
 
 __all__ = ["count_dropped", "watching"]
 
@@ -68,6 +69,7 @@ def _look(scene: Scene) -> None:
 
 
 def _measure(scene: Scene) -> None:
+    scene.note_waits(OWN, waits(os.getpid()))
     for name, part in scene.topology.parts.items():
         lives = scene.samples.setdefault(name, [])
         lives.extend([] for _ in range(len(part.lives) - len(lives)))

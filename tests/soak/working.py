@@ -2,9 +2,7 @@
 
 from typing import Any
 
-import cyclopts
-
-from soak.telling import ending, tell
+from soak.telling import ending, run, tell
 
 
 def main(work: str, results: str) -> None:
@@ -25,4 +23,4 @@ def main(work: str, results: str) -> None:
 
 
 if __name__ == "__main__":
-    cyclopts.run(main)
+    run(main)

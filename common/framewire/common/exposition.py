@@ -34,7 +34,10 @@ def render(command: str, families: Iterable[Family], accept: str = "") -> tuple[
 
     To them are added which `command` it is, and what the system tells of the process (Linux).
     """
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # it asks for a version that is no number, as "1."
+        encode, content_type = choose_encoder("")
     # Nothing of the global registry: that is the program's in which framewire may run.
     return content_type, encode(_Moment(command, families))
 
