@@ -31,8 +31,6 @@ class Pusher(Socket):
             zmq.RCVHWM: 0,
             zmq.MAXMSGSIZE: 1,  # and `Connections` cuts who says much
             zmq.BACKLOG: 512,
-            zmq.RCVHWM: 1,  # nothing comes in: what does is never read
-            zmq.MAXMSGSIZE: 1024,
         }
         super().__init__(zmq.PUSH, options, (*bind, *connect), keys)
         self.awaits_message = False
