@@ -128,6 +128,8 @@ SAYINGS: dict[str, bytes] = {
     "nothing": b"",
     "exabyte": announced(b"SUB"),
     "wrong kind": greeting(b"PAIR"),
+    "a worker that talks": greeting(b"PULL") + bytes(4000),
+    "ZMTP 1.0": b"\1\0" * 2500,
 }
 """What clients say that are none of ours."""
 

@@ -131,6 +131,7 @@ def visit(port: int, words: bytes) -> None:
         client.sendall(words)
         client.settimeout(0.2)
         client.recv(4096)
+        time.sleep(0.02)  # so that all of it is heard
 
 
 def knock(ports: list[int], end: threading.Event) -> None:
@@ -176,6 +177,7 @@ def test_strangers_that_call_disturb_nobody(framewire: Start, bound: str) -> Non
         for each in shows:
             each.wait_for_frames()
         attacked = sender.process.pid if bound == "sender" else shows[0].pid
+        calm = Held.by(attacked)
         end = threading.Event()
         callers = [threading.Thread(target=knock, args=(ports, end)) for _ in range(4)]
         for caller in callers:
@@ -194,4 +196,5 @@ def test_strangers_that_call_disturb_nobody(framewire: Start, bound: str) -> Non
         end.set()
         for each in shows:
             each.wait_for_frames()
-        until(lambda: threads(attacked) <= before.threads, AGAIN_S)
+        until(lambda: descriptors(attacked) <= calm.descriptors, AGAIN_S)
+        assert threads(attacked) <= calm.threads
