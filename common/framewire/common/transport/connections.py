@@ -202,7 +202,7 @@ class Connections:
 
     def weigh(self, now_ns: int) -> None:
         """Cut those that send a message without an end; to be called all the time."""
-        staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
+        staying = (number for number, peer in self._crowd.peers.items() if not peer.leaving)
         for number in self._unfinished.too_long(staying, now_ns, self._messages_wait):
             peer = self._crowd.peers[number]
             peer.leaving = True

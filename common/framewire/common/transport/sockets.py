@@ -165,7 +165,10 @@ class Socket:
     def _watch(self, endpoints: Sequence[Endpoint], *, bound: bool) -> None:
         if all(endpoint.transport == "inproc" for endpoint in endpoints):
             return
-        self.connections = Connections(self.socket, bound=bound, keyed=self._keys is not None)
+        try:
+            self.connections = Connections(self.socket, bound=bound, keyed=self._keys is not None)
+        except zmq.ZMQError as error:
+            raise refused(OSError(error.errno, str(error))) from error
 
     @property
     def stage(self) -> Stage:
