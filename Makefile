@@ -3,9 +3,13 @@ PYTHON ?= python3
 PY := .venv/bin/python
 
 demo: .venv/ok ; .venv/bin/framewire demo
+# One by one what measures time; side by side what only computes, and faults, which mostly wait.
+ALONE := tests/system tests/test_readme.py tests/test_samples.py
 test: .venv/ok $(if $(CI),.venv/fuzz)
-	$(PY) -m pytest --ignore tests/faults
-	$(PY) -m pytest -n 4 tests/faults       # these wait, most of the time
+	$(PY) -m pytest -n 2 $(ALONE:%=--ignore %) --ignore tests/faults
+	$(PY) -m pytest $(ALONE)
+	$(PY) -m pytest -n 4 tests/faults
+soak: .venv/ok ; PYTHONPATH=tests $(PY) -m soak --seconds $(or $(SOAK_SECONDS),600) $(addprefix --seed ,$(SOAK_SEED))
 lint: .venv/ok ; .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 clips: .venv/ok ; $(PY) samples/make_clips.py
 bench: .venv/bench ; $(PY) benchmarks/all.py
@@ -18,4 +22,4 @@ $(PY): ; $(PYTHON) -m venv .venv
 	$(PY) -m pip install -q -c constraints.txt -e '.[bench]' && touch $@
 .venv/fuzz: pyproject.toml constraints.txt | $(PY)
 	$(PY) -m pip install -q -c constraints.txt -e '.[fuzz]' && touch $@
-.PHONY: demo test lint clips bench fuzz
+.PHONY: demo soak test lint clips bench fuzz

@@ -23,6 +23,7 @@ MINUTES = {
     "transcode": 3,
     "receiving": 8,
     "passthrough": 1,
+    "capturing": 4,
     "recording": 2,
     "recording_many": 6,
     "replay_timing": 2,

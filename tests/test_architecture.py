@@ -32,9 +32,11 @@ PURE = (
     *(f"{_COMMON}/{name}.py" for name in (
         "amount", "config", "endpoint", "errors", "frame", "gaps", "jpeg_stripes", "jpeg_syntax", "keytext",
         "level", "matroska", "matroska_writing", "metrics", "place", "recording_index", "request", "stats",
-        "testchart", "timeline", "topic", "transport/crowd", "transport/zap", "wire", "z85",
+        "testchart", "timeline", "topic", "transport/crowd", "transport/handshakes", "transport/refusals", "transport/zap", "wire", "z85",
     )),
-    *(f"{_SENDER}/{name}.py" for name in ("account", "history", "metrics", "pacing", "sequence")),
+    *(f"{_SENDER}/{name}.py" for name in (
+        "account", "history", "metrics", "pacing", "sequence", "sources/patience",
+    )),
     *(f"{_LINKS}/{name}.py" for name in (
         "conversation", "path", "rate_control", "steering", "watch",
     )),

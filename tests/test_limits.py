@@ -8,9 +8,9 @@ from typing import get_args, get_type_hints
 import msgspec
 import pytest
 
-from framewire.app.web import answers, cutting, loans, seat, shelf, theatre
+from framewire.app.web import answers, cutting, library, loans, seat, theatre
 from framewire.app.web.limits import LIMITS
-from framewire.common import gaps, http_server, jpeg_syntax, request, topic
+from framewire.common import answering, gaps, jpeg_syntax, newest, request, topic
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.frame import MAX_HOPS, Header, Status
 from framewire.common.opencv import cv2
@@ -56,6 +56,7 @@ CODE = {
     "topics of a receiver": DEFAULT_LIMITS.topics,
     "senders that connect to a bound receiver and are asked": DEFAULT_LIMITS.connections,
     "frames that wait, all topics together": receiver._QUEUE_BYTES,
+    "newest frames that the web viewer or a relay keeps, all topics together": newest.NEWEST_BYTES,
     "runs of a topic": gaps._REMEMBERED,
     "ranges of missing numbers of a topic": gaps._MAX_RANGES,
     "gap that is believed at once": gaps._FARTHEST,
@@ -64,9 +65,9 @@ CODE = {
     "recordings written at a time": files.MOST_OPEN,
     "recorder's queue": recorder._QUEUE_BYTES,
     "what came before an event": recorder._RING_BYTES,
+    "connections to a socket": connections.MOST_CONNECTIONS,
     "one subscription": pubsub.MAX_SUBSCRIPTION_BYTES,
     "different subscriptions": DEFAULT_LIMITS.subscriptions,
-    "connections to a socket": connections.MOST_CONNECTIONS,
     "one request": request.MAX_REQUEST_BYTES,
     "topics of a request": request.MOST_TOPICS,
     "requests of a connection that wait": DEFAULT_LIMITS.requests,
@@ -83,8 +84,8 @@ CODE = {
     "recordings open for them": loans._MOST,
     "cuts at a time": theatre.CUTS,
     "a cut": cutting.MOST_BYTES,
-    "files of a folder of recordings": shelf._MOST_FILES,
-    "connections to `--metrics`": http_server._MOST_AT_ONCE,
+    "files of a folder of recordings": library._MOST_FILES,
+    "connections to `--metrics`": answering._MOST_AT_ONCE,
 }
 
 

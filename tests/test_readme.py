@@ -20,7 +20,14 @@ ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 GUIDE = ROOT / "docs" / "guide"
 SECURITY = GUIDE / "security.md"
-PAGES = [README, GUIDE / "patterns.md", GUIDE / "recording.md", SECURITY, GUIDE / "web.md"]
+PAGES = [
+    README,
+    GUIDE / "patterns.md",
+    GUIDE / "recording.md",
+    SECURITY,
+    GUIDE / "sources.md",
+    GUIDE / "web.md",
+]
 
 TOOLS = {"mkdir", "cp"}
 """What is typed besides; each is waited for, as everything that `PREPARES`."""

@@ -1,5 +1,6 @@
 """`framewire web` as a real process, as those who look at it find it."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 from processes import Command, Start
@@ -9,10 +10,12 @@ TOPIC = "lab/cam1"
 
 
 class Website:
-    """A `web` of some senders: where it is, and its process."""
+    """A `web` of some senders, with more arguments perhaps: where it is, and its process."""
 
-    def __init__(self, framewire: Start, *endpoints: str) -> None:
-        self.command: Command = framewire("web", *endpoints, "--listen", "127.0.0.1:0", "--json")
+    def __init__(self, framewire: Start, *arguments: str, **options: Any) -> None:
+        self.command: Command = framewire(
+            "web", *arguments, "--listen", "127.0.0.1:0", "--json", **options
+        )
         self.url = self.command.url()
         place = urlsplit(self.url)
         assert place.hostname

@@ -90,6 +90,28 @@ def test_it_is_killed_if_it_does_not_listen(folder: Path) -> None:
         until(lambda: is_gone(child), 8)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_that_its_parent_forked_does_not_keep_it(folder: Path) -> None:
+    fork = "import os\nforked = os.fork()\nif forked == 0: time.sleep(60), os._exit(0)\n"
+    script = PARENT.replace(
+        "print(child", f"{fork}print(forked, file=sys.stderr, flush=True)\nprint(child"
+    )
+    (folder / "childs_program.py").write_text(POLITE)
+    with subprocess.Popen(
+        [sys.executable, "-c", script.format(module="childs_program")],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as parent:  # fmt: skip
+        assert parent.stdout
+        assert parent.stderr
+        number, forked = int(parent.stdout.readline()), int(parent.stderr.readline())
+        try:
+            parent.kill()
+            until(lambda: is_gone(number), 5)
+            assert not is_gone(forked)
+        finally:
+            os.kill(forked, signal.SIGKILL)
+
+
 def test_it_runs_a_module_with_arguments_and_nothing_to_read(folder: Path) -> None:
     (folder / "childs_program.py").write_text(ECHO)
     with Child("childs_program", "a", "--b", stdout=subprocess.PIPE) as child:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, suppress
 import pytest
 from prometheus_client import REGISTRY, Counter
 
-from framewire.common import __version__, http_server
+from framewire.common import __version__, answering
 from framewire.common.clock import NS
 from framewire.common.errors import EndpointError, TransportError
 from framewire.common.exposition import MetricsServer, render
@@ -23,7 +23,7 @@ FRAMES = Metric("framewire_frames_total", "counter", "Frames", ("topic",))
 SENT = Metric("framewire_sent_bytes_total", "counter", "Payload", ("topic",))
 FREE = Metric("framewire_disk_free_bytes", "gauge", "Free")
 AGE = Metric("framewire_frame_age_seconds", "histogram", "Age", ("topic",))
-PART = b"GET /metrics HTTP/1.1\r\nHost: a"
+PART = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-Slow: a"
 
 
 def figures() -> list[Family]:
@@ -150,6 +150,16 @@ def test_nonsense_harms_nobody(
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    "host", ["elsewhere.example", "127.0.0.1.elsewhere.example", "localhost:x", ""]
+)
+def test_no_other_name_can_be_made_to_point_here(host: str, serve: Serve) -> None:
+    """What a page of another site could do by its own DNS: read figures through its visitor's browser."""
+    with connect(serve().url) as client:
+        client.sendall(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        assert client.recv(4096).startswith(b"HTTP/1.0 421")
+
+
 def test_silent_connections_do_not_keep_others_waiting(serve: Serve) -> None:
     url = serve().url
     with ExitStack() as stack:
@@ -180,7 +190,7 @@ def test_who_reads_nothing_does_not_keep_others_waiting(serve: Serve) -> None:
 
 
 def test_nobody_may_take_for_ever(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "_PATIENCE_NS", NS // 10)
+    monkeypatch.setattr(answering, "_PATIENCE_NS", NS // 10)
     url = serve().url
     with connect(url) as client:
         client.sendall(PART)
@@ -242,6 +252,13 @@ def test_closing_hangs_up_and_frees_the_port(serve: Serve) -> None:
     server.close()
     with pytest.raises(ConnectionRefusedError):
         ask(server.url)
+
+
+@pytest.mark.parametrize("version", ["1.", "1.0.", "one", "-1", "9" * 5000, ""])
+def test_a_version_that_is_none_is_no_error(version: str) -> None:
+    kind, text = render("test", [], f"application/openmetrics-text; version={version}")
+    assert kind
+    assert b"framewire_build_info" in text
 
 
 # -- where ----------------------------------------------------------------------------------------

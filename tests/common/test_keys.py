@@ -99,6 +99,15 @@ def test_files_that_are_not_what_they_should_be(folder: Path, options: Any, says
         opened(*options)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_a_folder_that_everybody_may_change_is_refused(folder: Path) -> None:
+    (folder / "allow").chmod(0o777)
+    with pytest.raises(KeyFileError, match="chmod o-w allow"):
+        opened([HERE], [], "pi.key_secret", "allow")
+    (folder / "allow").chmod(0o775)
+    assert opened([HERE], [], "pi.key_secret", "allow")
+
+
 def test_two_keys_that_do_not_belong_together(folder: Path) -> None:
     _, text = write_text("x", KeyPair(new_pair().public, new_pair().secret))
     Path("x").write_text(text)

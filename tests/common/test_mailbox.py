@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from framewire.common import mailbox
-from framewire.common.errors import Closed
+from framewire.common.errors import Closed, FramewireError
 from framewire.common.mailbox import Mailbox, WhenFull
 
 DEADLINE_S = 20
@@ -32,7 +32,7 @@ def waiting(monkeypatch: pytest.MonkeyPatch) -> threading.Semaphore:
             count.release()
             return super().wait(timeout)
 
-    watched = SimpleNamespace(Lock=threading.Lock, Condition=Watched)
+    watched = SimpleNamespace(RLock=threading.RLock, Condition=Watched)
     monkeypatch.setattr(mailbox, "threading", watched)
     return count
 
@@ -326,3 +326,32 @@ def test_what_is_pushed_goes_in_whatever_the_room() -> None:
     box.close()
     with pytest.raises(Closed):
         box.push([1])
+
+
+def test_a_failure_at_one_end_is_told_at_the_other() -> None:
+    box: Mailbox[int] = Mailbox("block")
+    box.put(1)
+    box.close("it broke")
+    box.close()
+    with pytest.raises(FramewireError, match="it broke") as raised:
+        box.put(2)
+    assert not isinstance(raised.value, Closed)
+    assert box.get() == 1
+    with pytest.raises(FramewireError, match="it broke"):
+        box.get()
+
+
+def test_a_failure_after_the_end_is_none() -> None:
+    box: Mailbox[int] = Mailbox("block")
+    box.close()
+    box.close("it broke")
+    with pytest.raises(Closed):
+        box.get()
+
+
+def test_who_was_interrupted_within_may_close_it() -> None:
+    """As a signal handler does."""
+    box: Mailbox[int] = Mailbox("newest")
+    with box._filled:
+        box.close()
+    assert box.closed

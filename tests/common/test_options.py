@@ -8,7 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 from framewire.common import options
 from framewire.common.options import Count, Duration, Switch
 
-NO_OPTIONS = {"Switch", "Length", "KeyOptions", "NO_KEYS", "limits_from"}
+NO_OPTIONS = {"Switch", "Length", "KeyOptions", "NO_KEYS"}
 
 
 @pytest.mark.parametrize("name", sorted(set(options.__all__) - NO_OPTIONS))

@@ -93,7 +93,9 @@ HARMLESS = {"a bomb for a thumbnail": thumbnailed, "to be turned": turned}
 def bombs() -> dict[str, bytes]:
     data = good()
     frame, scan = _frame_at(data), data.index(b"\xff\xda")
-    table = bytes((0,)) + b"\xff" * 16
+    lengths = data.index(b"\xff\xc4") + 5  # sixteen counts of codes
+    codes = sum(data[lengths : lengths + 16])
+    astray = bytes((3, *[0] * 14, codes - 3))  # three codes of one bit, and the rest as before
     return {
         "a gigapixel in 3 KB": _padded(sized(32767, 32767), 2900),
         "the largest that a head can say": _padded(sized(65535, 65535), 2900),
@@ -129,9 +131,8 @@ def bombs() -> dict[str, bytes]:
         "two beginnings": SOI + data,
         "a second picture before the frame header": _before_frame(data),
         "an end before the scan": data[:scan] + EOI + data[scan:],
-        "codes that there are not": data.replace(
-            data[data.index(b"\xff\xc4") + 4 :][:17], table, 1
-        ),
+        "codes that there are not": data[:lengths] + astray + data[lengths + 16 :],
+        "more codes than bytes": data[:lengths] + b"\xff" * 16 + data[lengths + 16 :],
         "a hundred thousand tables": _before_frame(*[segment(0xC4, bytes(65_501))] * 26),
         "a thousand segments": _before_frame(*[segment(0xFE, b"")] * 1000),
         "a restart interval of no length": _before_frame(segment(0xDD, b"")),

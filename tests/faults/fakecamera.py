@@ -3,7 +3,7 @@
 The command is the real one, and so is the capture process, but that OpenCV's capture in it is this one.
 The file holds a word, and whatever else it wants to know:
 
-- `run` WIDTHxHEIGHT: 30 noisy pictures a second, that carry their number
+- `run` WIDTHxHEIGHT: 15 noisy pictures a second, that carry their number
 - `absent`: cannot be opened; `false`: opens, and gives nothing; `mute`: opens, and never returns
 - `block`: a read does not return until the word is another; `hang`: it never does
 - `freeze`: the same picture again and again, also when it is opened again
@@ -28,7 +28,7 @@ from framewire.sender.sources.opencv_camera import CameraGrabber
 
 MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 NOISE = np.random.default_rng(1)
-FROZEN = NOISE.integers(0, 255, (240, 320, 3), np.uint8)
+FROZEN = NOISE.integers(0, 255, (120, 160, 3), np.uint8)
 
 
 class Capture:
@@ -61,7 +61,7 @@ class Capture:
         return float(MJPG) if what == cv2.CAP_PROP_FOURCC and jpeg else 0.0
 
     def read(self, into: object = None) -> tuple[bool, np.ndarray[Any, Any] | None]:
-        self._due = max(self._due + 1 / 30, time.monotonic())
+        self._due = max(self._due + 1 / 15, time.monotonic())
         time.sleep(max(0.0, self._due - time.monotonic()))
         word, *more = self._words()
         if word in ("absent", "false"):
@@ -77,7 +77,7 @@ class Capture:
             time.sleep(3600)
         while self._word() == "block":
             time.sleep(0.02)
-        image = FROZEN if word == "freeze" else self._picture(*(more or ["320x240"]))
+        image = FROZEN if word == "freeze" else self._picture(*(more or ["160x120"]))
         return True, self._as_jpeg(image, word) if self._raw else image
 
     def _picture(self, size: str) -> np.ndarray[Any, Any]:

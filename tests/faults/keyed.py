@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from framewire.common.errors import Closed, ReceiveTimeout
+from framewire.common.errors import Closed, ReceiveTimeout, TransportError
 from framewire.common.keys import make_keys
 from framewire.receiver import Receiver
 from framewire.sender import Sender
+from processes import free_port
 
 TOPIC = "lab/secret"
 MARKS = (b"lab/secret", b"captured_ns", b"JFIF")
@@ -22,7 +23,8 @@ PATTERNS = ("", "req-rep+", "push-pull+")
 PICTURE = np.random.default_rng(1).integers(0, 255, (120, 160, 3), np.uint8)
 """Some 20 kB as JPEG."""
 
-Options = dict[str, Any]
+_FREE_S = 2.0
+_STREAM_BYTES = 50_000  # the handshake is over, and frames are under way
 
 
 class Camera:
@@ -83,7 +85,8 @@ class Tap:
         self.url = f"{self._pattern}tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections: list[tuple[bytearray, bytearray]] = []
         self._open: set[socket.socket] = set()
-        self._closed = False
+        self.spoil = False
+        """Whether to change a bit of what passes next, in the middle of a stream."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -107,6 +110,9 @@ class Tap:
         with suppress(OSError):
             while data := source.recv(65536):
                 kept += data
+                if self.spoil and len(kept) > _STREAM_BYTES:
+                    self.spoil = False
+                    data = data[:-1] + bytes((data[-1] ^ 4,))
                 sink.sendall(data)
         for each in (source, sink):
             with suppress(OSError):
@@ -147,7 +153,7 @@ class Meeting:
         self.allow = Path(f"allow-{Meeting._number}")
         self.allow.mkdir()
         self.ends: dict[str, Camera | Viewer] = {}
-        self._address = pattern + address
+        self._address = pattern + address.replace("*", str(free_port()))
         self._tapped = tapped
         self.tap: Tap | None = None
 
@@ -162,23 +168,32 @@ class Meeting:
         options = keys or {"key": f"{self.binder}.key_secret", "allow": self.allow}
         if options == {"plain": True}:
             options = {}
-        if self.binder == "camera":
-            self.ends["camera"] = Camera(self._address, **options)
-        else:
-            self.ends["viewer"] = Viewer(bind=self._address, **options)
-        self._address = self.ends[self.binder].url
+        self.ends[self.binder] = self._bound(options)
         if self._tapped and self.tap is None:
             self.tap = Tap(self._address)
 
-    def connect(self, **keys: Any) -> None:
-        """Open the side that connects; with its keys by default."""
+    def _bound(self, options: dict[str, Any]) -> Camera | Viewer:
+        """A closed socket gives its address free in a moment."""
+        end = time.monotonic() + _FREE_S
+        while True:
+            try:
+                if self.binder == "camera":
+                    return Camera(self._address, **options)
+                return Viewer(bind=self._address, **options)
+            except TransportError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.02)
+
+    def connect(self, *, at: str = "", **keys: Any) -> None:
+        """Open the side that connects, through the tap if there is one; with its keys by default."""
         options = keys or {
             "key": f"{self.connector}.key_secret",
             "server_key": f"{self.binder}.key",
         }
         if options == {"plain": True}:
             options = {}
-        there = self.tap.url if self.tap else self._address
+        there = at or (self.tap.url if self.tap else self._address)
         if self.connector == "camera":
             self.ends["camera"] = Camera(connect=there, **options)
         else:

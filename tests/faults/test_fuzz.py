@@ -21,7 +21,10 @@ TESTS = Path(__file__).parents[1]
 
 if "CI" in os.environ and WHEELS:
     assert not missing(), missing()
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "possible here")
+pytestmark = [
+    pytest.mark.skipif(bool(missing()), reason=missing() or "possible here"),
+    pytest.mark.timeout(180),  # four seconds each, where nothing else runs
+]
 
 
 def searched(target: str, folder: Path) -> Outcome:

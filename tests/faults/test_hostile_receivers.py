@@ -3,11 +3,13 @@
 Honest receivers beside them get every frame, and the sender's memory stays flat.
 """
 
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import msgpack
@@ -19,6 +21,7 @@ from faults.hostile import bad_requests, odd_requests
 from faults.memory import resident_bytes, settled_bytes
 from framewire.common.config import Limits
 from framewire.common.frame import Packet, Status
+from framewire.common.keys import make_keys, read_own
 from framewire.common.request import Request
 from framewire.receiver import Receiver
 from framewire.sender import Sender
@@ -188,12 +191,33 @@ def test_a_flood_of_large_requests_takes_no_memory() -> None:
             context.term()
 
 
+Options = dict[str, Any]
+
+
+def _keys(folder: Path) -> tuple[Options, Options, tuple[str, str, str]]:
+    """Those of a sender, of a receiver, and of somebody hostile who is let in, too."""
+    made = {name: make_keys(folder / name) for name in ("sender", "receiver", "hostile")}
+    allow = folder / "allowed"
+    allow.mkdir()
+    for name in ("receiver", "hostile"):
+        shutil.copy(made[name].public, allow)
+    server = made["sender"].public
+    own = read_own(made["hostile"].secret)
+    return (
+        {"key": made["sender"].secret, "allow": allow},
+        {"key": made["receiver"].secret, "server_key": server},
+        (own.public, own.secret, read_own(made["sender"].secret).public),
+    )
+
+
 # -- subscriptions --------------------------------------------------------------------------------------
 
 _SUBSCRIBER = """
 import sys, zmq
 socket = zmq.Context().socket(zmq.SUB)
 socket.setsockopt(zmq.SNDHWM, 0)
+if sys.argv[3:]:
+    socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = map(str.encode, sys.argv[3:])
 socket.connect(sys.argv[1])
 for number in range(int(sys.argv[2])):
     socket.setsockopt(zmq.SUBSCRIBE, b"flood/%d/" % number)
@@ -204,9 +228,9 @@ sys.stdin.read()
 
 
 @contextmanager
-def subscriber(url: str, count: int) -> Iterator[None]:
+def subscriber(url: str, count: int, *keys: str) -> Iterator[None]:
     """A process that subscribes to so many topics, and stays."""
-    command = [sys.executable, "-c", _SUBSCRIBER, url, str(count)]
+    command = [sys.executable, "-c", _SUBSCRIBER, url, str(count), *keys]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
@@ -216,15 +240,20 @@ def subscriber(url: str, count: int) -> Iterator[None]:
             process.kill()
 
 
-def test_two_hundred_thousand_subscriptions_of_one_peer(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("keyed", [False, True], ids=["plain", "keyed"])
+def test_two_hundred_thousand_subscriptions_of_one_peer(
+    keyed: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also of one whose key is allowed."""
+    at_sender, at_receiver, keys = _keys(tmp_path) if keyed else ({}, {}, ())
     with (
-        Sender("tcp://127.0.0.1:*", topic="cam") as sender,
-        Receiver(sender.endpoints[0], keep="all", timeout=DEADLINE_S) as receiver,
+        Sender("tcp://127.0.0.1:*", topic="cam", **at_sender) as sender,
+        Receiver(sender.endpoints[0], keep="all", timeout=DEADLINE_S, **at_receiver) as receiver,
         sending(sender),
     ):
         receiver.read_packet()
         before, lost = settled_bytes(), receiver.stats.lost
-        with subscriber(sender.endpoints[0], 200_000):
+        with subscriber(sender.endpoints[0], 200_000, *keys):
             until(lambda: "subscriptions" in caplog.text)
             most = 0
             for _ in range(200):  # two seconds of frames
@@ -301,7 +330,7 @@ def test_who_subscribes_again_and_again_makes_nobody_hear_more_statuses() -> Non
         stop = threading.Event()
 
         def churn() -> None:
-            while not stop.is_set():
+            while not stop.wait(0.004):  # each comes by itself
                 socket.setsockopt(zmq.SUBSCRIBE, b"cam/")
                 socket.setsockopt(zmq.UNSUBSCRIBE, b"cam/")
 

@@ -401,10 +401,10 @@ def test_the_commands_go_on(tmp_path: Path) -> None:
     """As processes, with all that they print: nothing of it reaches the terminal as it came."""
     with attacker() as it, commands(tmp_path) as start, streaming(it):
         began = [
-            start("stats", it.url, "--once"),
-            start("stats", it.url, "--once", "--json"),
-            start("view", it.url, "--headless", "--duration", "2"),
-            start("record", it.url, "--out", str(tmp_path / "out"), "--duration", "2"),
+            start("stats", it.url, "--once", "--duration", "4"),
+            start("stats", it.url, "--once", "--duration", "4", "--json"),
+            start("view", it.url, "--headless", "--duration", "4"),
+            start("record", it.url, "--out", str(tmp_path / "out"), "--duration", "4"),
         ]
         for command in began:
             assert command.wait() == 0, command

@@ -23,8 +23,13 @@ from faults.keyed import (
     make_all_keys,
     meetings,
 )
+from faults.proxy import FaultProxy
 from framewire.app.relay import Relay
-from framewire.common.transport import authenticator, open_sockets
+from framewire.common.endpoint import parse_endpoint
+from framewire.common.keyfile import read_public
+from framewire.common.keytext import Keys
+from framewire.common.transport import Subscriber, authenticator, open_sockets
+from framewire.common.transport.curve import new_pair
 from processes import Start, until
 
 REFUSED_S = 3.0
@@ -95,9 +100,9 @@ WRONG = ("no key", "unknown key", "wrong server key", "the other side has none")
 _HUNG_UP = "it hangs up at the first word"
 LINES = {
     # what the side that binds says, and the side that connects
-    "no key": (("it speaks without keys", _HUNG_UP), ("it speaks with keys only", _HUNG_UP)),
+    "no key": (("it has no keys", _HUNG_UP), ("it speaks with keys only", _HUNG_UP)),
     "unknown key": (("refused the key",), ("it does not allow this key",)),
-    "wrong server key": (("it takes this side for another",), (_HUNG_UP,)),
+    "wrong server key": (("takes this side for another",), (_HUNG_UP,)),
     "the other side has none": (("it speaks with keys",), ("it speaks without keys", _HUNG_UP)),
 }
 KNOWN_S = 15.0
@@ -223,6 +228,75 @@ def test_keys_hold_across_restarts_of_either_side(stack: ExitStack) -> None:
         assert each.tap
         assert each.tap.most_bytes > 10 * HANDSHAKE_BYTES  # frames did pass
         assert not any(each.tap.shows(mark) for mark in MARKS)
+
+
+def test_a_bit_changed_on_the_way_ends_the_connection_and_no_frame_is_wrong(
+    stack: ExitStack,
+) -> None:
+    each_way = opened(stack, tapped=True)
+    all_flow(each_way, time.monotonic(), PUT_RIGHT_S)
+    taps = [each.tap for each in each_way if each.tap]
+    before = [len(tap.connections) for tap in taps]
+    for tap in taps:
+        tap.spoil = True
+    until(lambda: not any(tap.spoil for tap in taps))
+    spoiled = time.monotonic()
+    time.sleep(0.5)  # what was on its way has come
+    all_flow(each_way, time.monotonic(), PUT_RIGHT_S - (time.monotonic() - spoiled))
+    assert all(len(tap.connections) > were for tap, were in zip(taps, before, strict=True))
+    assert all(each.viewer.receiver.stats.malformed == 0 for each in each_way)
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_keys_work_over_a_satellite(pattern: str, stack: ExitStack) -> None:
+    """Round trips of 0.8 s: until a frame is here it takes longer than silence may last."""
+    each = Meeting(pattern, "camera")
+    stack.callback(each.close)
+    each.let_in()
+    each.bind()
+    port = int(each.ends["camera"].url.rpartition(":")[2])
+    proxy = stack.enter_context(FaultProxy(("127.0.0.1", port)))
+    proxy.set(delay_s=0.4)
+    each.connect(at=f"{pattern}tcp://127.0.0.1:{proxy.port}")
+    until(lambda: len(each.viewer.times) > 0)
+
+
+def test_each_address_has_the_key_of_who_is_there(folder: Path, stack: ExitStack) -> None:
+    """A sender that binds one address and connects to two others, of different owners."""
+    for name, key in (("viewers", "viewer"), ("cameras", "camera")):
+        (folder / name).mkdir()
+        shutil.copy(f"{key}.key", name)
+    bound = [
+        Viewer(bind="tcp://127.0.0.1:*", key=f"{name}.key_secret", allow="cameras")
+        for name in ("viewer", "other")
+    ]
+    camera = Camera(
+        "tcp://127.0.0.1:*",
+        connect=[each.url for each in bound],
+        key="camera.key_secret",
+        allow="viewers",
+        server_key=["viewer.key", "other.key"],
+    )
+    viewer = Viewer(camera.url, key="viewer.key_secret", server_key="camera.key")
+    opened: list[Camera | Viewer] = [*bound, camera, viewer]
+    for each in opened:
+        stack.callback(each.close)
+    until(lambda: all(len(each.times) > 5 for each in (*bound, viewer)), PUT_RIGHT_S)
+
+
+def test_what_was_said_before_lets_nobody_in(stack: ExitStack) -> None:
+    each_way = [each for each in opened(stack, tapped=True) if each.binder == "camera"]
+    all_flow(each_way, time.monotonic(), PUT_RIGHT_S)
+    calls = []
+    for each in each_way:
+        assert each.tap
+        said, _ = each.tap.connections[0]
+        port = int(each.ends["camera"].url.rpartition(":")[2])
+        calls.append(stack.enter_context(closing(socket.create_connection(("127.0.0.1", port)))))
+        calls[-1].sendall(said)
+    time.sleep(REFUSED_S)
+    assert all(len(_all_of(call)) < HANDSHAKE_BYTES for call in calls)
+    all_flow(each_way, time.monotonic(), PUT_RIGHT_S)
 
 
 def test_in_the_open_the_tap_sees_it_all(stack: ExitStack) -> None:
@@ -391,11 +465,22 @@ def test_floods_without_a_key_are_refused_and_memory_stays(
             for mechanism in (b"NULL", b"CURVE"):
                 taken += _flood(port, _greeting(mechanism) + _ready(kind), flood)
                 calls += 1
+        _knock(url)
     assert sender.process.poll() is None
     assert sender.resident_bytes() - before < 16 << 20
     assert viewer.got_since(end - 1)
     assert calls > 20
     assert taken / calls < 8 << 20  # what kernels took: nobody read on
+
+
+def _knock(url: str) -> None:
+    """With a key that was made for it, and to the right server: that is all that is wrong."""
+    endpoint = parse_endpoint(url, bind=False)
+    keys = Keys(new_pair(), None, {endpoint: read_public("camera.key")})
+    with ExitStack() as stack:
+        for _ in range(10):
+            stack.enter_context(closing(Subscriber([], [endpoint], [b""], 1 << 20, keys)))
+        time.sleep(0.05)
 
 
 def _flood(port: int, greeting: bytes, flood: bytes) -> int:

@@ -3,6 +3,7 @@
 Those of single messages are tested where they are checked (common/test_wire.py, common/test_request.py).
 """
 
+import signal
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,16 @@ from faults.test_hostile_senders import attacker, taking
 from framewire.app.main import run
 from framewire.app.metrics import RelayFigures
 from framewire.app.relay import Relay
+from framewire.app.web import hub
+from framewire.app.web.access import Access
+from framewire.app.web.entrance import listen_for_viewers
+from framewire.app.web.running import Running
 from framewire.common import wire
 from framewire.common.config import DEFAULT_LIMITS, Limits
 from framewire.common.errors import RecordingError
 from framewire.common.frame import Frame, Packet
+from framewire.common.listening import Address
+from framewire.common.newest import Newest
 from framewire.common.opencv import cv2
 from framewire.receiver import Receiver, Recorder
 from framewire.receiver import receiver as receiving
@@ -43,25 +50,25 @@ def _frames(count: int, **facts: Any) -> list[Packet]:
 
 def test_max_topics_and_max_pixels_of_the_commands() -> None:
     """Two topics are taken and the third is not; 48 x 48 pixels are, where the limit is one less they are not."""
-    again = honest(1, topic="t0")
+    limits = {
+        ("--max-topics", "2"): (3, 1),
+        ("--max-topics", "3"): (4, 0),
+        ("--max-pixels", str(SIDE * SIDE)): (4, 0),
+        ("--max-pixels", str(SIDE * SIDE - 1)): (0, 4),
+    }
     with attacker() as it, commands() as start:
-        options = ("--headless", "--json", "--duration", "4")
-        views = [
-            start("view", it.url, *options, "--max-topics", "2"),
-            start("view", it.url, *options, "--max-topics", "3"),
-            start("view", it.url, *options, "--max-pixels", str(SIDE * SIDE)),
-            start("view", it.url, *options, "--max-pixels", str(SIDE * SIDE - 1)),
-        ]
+        views = [start("view", it.url, "--headless", "--json", *limit) for limit in limits]
         for _ in views:
             it.socket.recv()
-        it.send(*_frames(3), again)
+        it.send(*_frames(3), honest(1, topic="t0"))
+        for view in views[:3]:  # the fourth tells of nothing, but gets the same
+            while (figures := view.event("figures"))["topic"] != "t0" or figures["received"] != 2:
+                pass
+        for view in views:
+            view.signal(signal.SIGINT)
         found = [view.event("summary") for view in views]
-    assert [(each["received"], each["malformed"]) for each in found] == [
-        (3, 1),
-        (4, 0),
-        (4, 0),
-        (0, 4),
-    ]
+    told = [(each["received"], each["malformed"]) for each in found]
+    assert told == list(limits.values())
 
 
 @pytest.mark.parametrize("limit", ["--max-topics", "--max-pixels"])
@@ -146,6 +153,24 @@ def test_a_recorder_writes_so_many_files(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(RecordingError, match="5 topics are recorded already"):
         recorder.close()
     assert len(list(tmp_path.rglob("*.mkv"))) == 5
+
+
+def test_the_web_viewer_keeps_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = _frames(50)
+    monkeypatch.setattr(hub, "Newest", lambda: Newest(5 * frames[-1].weight))
+    address = Address("127.0.0.1", 0)
+    with (
+        attacker() as it,
+        listen_for_viewers(address) as listener,
+        Receiver(it.url, topics=None) as receiver,
+        Running(receiver, listener, Access.at(address, None, ()), warm=True) as running,
+    ):
+        it.socket.recv()
+        it.send(*frames)
+        until(lambda: len(receiver.stats.topics) == 50)
+        it.send(honest(1, topic="t0"))
+        until(lambda: running.hub.newest("t0") is not None)
+        assert len(running.hub._newest) <= 5
 
 
 # -- what waits -----------------------------------------------------------------------------------

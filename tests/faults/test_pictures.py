@@ -292,22 +292,26 @@ def _shot(each: Packet) -> Shot:
     return Shot(each, Place("spoiled.mkv", 0), 0, None, False, False)
 
 
+BEYOND = 12_000
+"""Its square is above our limit, and below the gigapixel that is OpenCV's own."""
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tiff", ".bmp"])
 def test_image_files_are_refused_by_their_heads(tmp_path: Path, suffix: str) -> None:
-    """A PNG of a gigapixel is a few kilobytes of the same colour."""
+    """A PNG of that size is a few kilobytes of the same colour."""
     path = tmp_path / f"bomb{suffix}"
     path.write_bytes(_huge(suffix))
     with open_source(str(path)) as source:
         before = resident_bytes()
-        with pytest.raises(SourceError, match=str(path)):
+        with pytest.raises(SourceError, match=f"{path}.*more than 64 Mpixel"):
             next(iter(source))
         assert resident_bytes() - before < 64 * MEGABYTE
 
 
 def _huge(suffix: str) -> bytes:
     if suffix == ".png":
-        row = struct.pack(">IIBBBBB", 32767, 32767, 8, 2, 0, 0, 0)
-        chunks = [(b"IHDR", row), (b"IDAT", zlib.compress(bytes(32767 * 3 + 1))), (b"IEND", b"")]
+        row = struct.pack(">IIBBBBB", BEYOND, BEYOND, 8, 2, 0, 0, 0)
+        chunks = [(b"IHDR", row), (b"IDAT", zlib.compress(bytes(BEYOND * 3 + 1))), (b"IEND", b"")]
         return b"\x89PNG\r\n\x1a\n" + b"".join(
             struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
             for kind, body in chunks
@@ -316,7 +320,7 @@ def _huge(suffix: str) -> bytes:
     PIL.Image.new("RGB", (16, 16)).save(into, suffix[1:].upper())
     data = into.getvalue()
     if suffix == ".bmp":
-        return data[:18] + struct.pack("<ii", 32767, 32767) + data[26:]
+        return data[:18] + struct.pack("<ii", BEYOND, BEYOND) + data[26:]
     return data.replace(
-        struct.pack("<HHII", 256, 4, 1, 16), struct.pack("<HHII", 256, 4, 1, 32767)
-    ).replace(struct.pack("<HHII", 257, 4, 1, 16), struct.pack("<HHII", 257, 4, 1, 32767))
+        struct.pack("<HHII", 256, 4, 1, 16), struct.pack("<HHII", 256, 4, 1, BEYOND)
+    ).replace(struct.pack("<HHII", 257, 4, 1, 16), struct.pack("<HHII", 257, 4, 1, BEYOND))

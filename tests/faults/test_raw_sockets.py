@@ -7,6 +7,7 @@ those that were there before go on; and when the attackers are gone, so are thei
 import os
 import random
 import socket
+import socketserver
 import struct
 import threading
 import time
@@ -23,17 +24,21 @@ import pytest
 from faults.zmtp import MORE, command, frame, greeting, message, property_, ready
 from framewire.receiver import Receiver
 from framewire.sender import Sender
-from processes import Command, commands, until
+from processes import Command, Start, commands, until
 from scraping import scrape
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc (Linux)")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc (Linux)"),
+    pytest.mark.timeout(120),
+]
 
 PATTERNS = ("pub-sub", "req-rep", "push-pull")
 SERVED_S = 5.0
 GONE_S = 20.0
 """Until libzmq has let go of the last: a handshake may take 3 s, and it backs off."""
 MOST_BYTES = 48 << 20
-ENDLESS_BYTES = 512 << 20
+ENDLESS_BYTES = 1 << 30
+"""Three connections with 65 MiB each, and what comes until it is noticed on a busy machine."""
 PER_PORT = 300
 FEW = 8
 """Descriptors that come and go with honest peers; each attack holds ten times as many or more."""
@@ -363,3 +368,58 @@ def test_messages_that_are_none(site: Site) -> None:
 def test_messages_without_an_end(site: Site) -> None:
     """A receiver takes messages of 64 MiB, so much may have come of each of two before they are cut."""
     _withstands(site, _endless_messages, ENDLESS_BYTES)
+
+
+# -- who is connected to --------------------------------------------------------------------------
+
+
+class _Endless(socketserver.BaseRequestHandler):
+    """Poses as a sender: a good handshake, then a message without an end."""
+
+    server: "_Hostile"
+
+    def handle(self) -> None:
+        with suppress(OSError):
+            self.request.settimeout(SERVED_S)
+            self.request.sendall(greeting() + ready(self.server.kind))
+            self.request.recv(64, socket.MSG_WAITALL)
+            self.request.recv(2)
+            while True:
+                self.request.sendall(frame(b"x" * 1000, MORE) * 64)
+                self.server.sent.set()
+
+
+class _Hostile(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+
+    def __init__(self, kind: bytes) -> None:
+        super().__init__(("127.0.0.1", 0), _Endless)
+        self.kind = kind
+        self.sent = threading.Event()
+
+
+@pytest.fixture
+def hostile() -> Iterator[dict[str, _Hostile]]:
+    """Servers that pose as the senders of each pattern."""
+    with ExitStack() as stack:
+        servers = {}
+        for pattern, kind in zip(PATTERNS, (b"XPUB", b"ROUTER", b"PUSH"), strict=True):
+            server = servers[pattern] = stack.enter_context(_Hostile(kind))
+            stack.callback(server.shutdown)
+            threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
+        yield servers
+
+
+def test_senders_that_never_end_a_message(
+    framewire: Start, site: Site, hostile: dict[str, _Hostile]
+) -> None:
+    bad = [f"{pattern}+tcp://127.0.0.1:{server.server_address[1]}"
+           for pattern, server in hostile.items()]  # fmt: skip
+    receiver = framewire("view", site.urls["sender/pub-sub"], *bad, "--headless", "--json")
+    until(lambda: receiver.event("figures")["received"] > 0)
+    for server in hostile.values():
+        assert server.sent.wait(GONE_S)
+    before = receiver.event("figures")["received"]
+    until(lambda: receiver.event("figures")["received"] > before + 30, 2 * SERVED_S)
+    assert receiver.resident_bytes() < ENDLESS_BYTES
+    assert "does not end" in "".join(receiver.errors)

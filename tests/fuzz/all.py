@@ -11,7 +11,10 @@ from pathlib import Path
 from fuzz.campaign import Outcome, fuzz, missing
 from fuzz.table import TARGETS, load
 
-_COLUMNS = "{:<14}{:>12}{:>9}{:>10}{:>11}{:>9}{:>9}  {}"
+_COLUMNS = "{:<14}{:>12}{:>10}{:>10}{:>10}{:>9}{:>7}  {}"
+_HEAD = _COLUMNS.format(
+    "target", "executions", "a second", "coverage", "features", "corpus", "MB", ""
+)
 
 
 def main() -> int:
@@ -37,24 +40,17 @@ def main() -> int:
     for name in given.targets or TARGETS:
         print(f"{name}: {given.seconds} s ...", flush=True)
         outcomes.append(fuzz(name, given.folder, seconds=given.seconds))
-    _print_table(outcomes)
+        if outcomes[-1].failed:
+            print(f"{name}: BROKEN", flush=True)
+    print(_HEAD)
+    print("\n".join(map(_row, outcomes)))
     return max(map(_report, outcomes), default=0)
 
 
-def _print_table(outcomes: list[Outcome]) -> None:
-    print(
-        _COLUMNS.format(
-            "target", "executions", "a second", "coverage", "features", "corpus", "MB", ""
-        )
-    )
-    for each in outcomes:
-        print(
-            _COLUMNS.format(
-                each.target, each.executions, each.per_second, each.coverage,
-                f"+{each.features - each.seed_features}", each.corpus, each.resident_mb,
-                "BROKEN" if each.failed else "",
-            )
-        )  # fmt: skip
+def _row(each: Outcome) -> str:
+    new = f"+{each.features - each.seed_features}"
+    figures = each.executions, each.per_second, each.coverage, new, each.corpus, each.resident_mb
+    return _COLUMNS.format(each.target, *figures, "BROKEN" if each.failed else "")
 
 
 def _report(outcome: Outcome) -> int:

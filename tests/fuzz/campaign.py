@@ -17,7 +17,7 @@ _TESTS = Path(__file__).parents[1]
 _INPUT_S = 10
 """How long one input may take."""
 _RESIDENT_MB = 1500
-_START_S = 60
+_START_S = 150
 """For importing, and for all seeds; instrumenting them makes that slow."""
 _STATE = re.compile(
     r"^#\d+\s+(?P<what>INITED|DONE|NEW|REDUCE|pulse)\s+cov: (?P<coverage>\d+) ft: (?P<features>\d+)"
@@ -80,18 +80,26 @@ def fuzz(target: str, folder: Path, *limits: str, seconds: int) -> Outcome:
         "-print_final_stats=1",
         *limits,
     ]
-    done = subprocess.run(
+    try:
+        done = _run(target, options, seconds + _INPUT_S + _START_S)
+    except subprocess.TimeoutExpired as error:
+        log = (error.stdout or b"").decode(errors="replace")
+        return _outcome(target, 1, f"{log}\nit did not end in {error.timeout:g} s")
+    return _outcome(target, done.returncode, done.stdout.decode(errors="replace"))
+
+
+def _run(
+    target: str, options: Sequence[str], timeout_s: float
+) -> "subprocess.CompletedProcess[bytes]":
+    return subprocess.run(
         [sys.executable, "-m", "fuzz.child", target, *options],
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join((str(_TESTS), *_extra_path()))},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        timeout=seconds + _INPUT_S + _START_S,
+        timeout=timeout_s,
     )
-    return _outcome(target, done.returncode, done.stdout)
 
 
 def _extra_path() -> Sequence[str]:

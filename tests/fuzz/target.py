@@ -26,6 +26,8 @@ class Target:
     """What its language is made of, for the fuzzer to put in."""
     most_bytes: int = 4096
     """Longest input that is tried."""
+    close: Callable[[], None] = lambda: None
+    """Ends what its checks have started."""
 
 
 def joined(parts: Iterable[bytes]) -> bytes:

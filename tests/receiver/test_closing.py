@@ -10,7 +10,7 @@ import pytest
 
 from framewire.common import wire
 from framewire.common.endpoint import parse_endpoint
-from framewire.common.errors import Closed
+from framewire.common.errors import Closed, FramewireError
 from framewire.common.transport import Pusher
 from framewire.common.transport.pubsub import RECEIVE_MARK, SEND_MARK_PER_TOPIC
 from framewire.receiver import Receiver
@@ -123,17 +123,36 @@ def test_a_receiver_that_fails_says_so_and_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(*arguments: object) -> None:
-        raise MemoryError("no room")
+        raise RuntimeError("a defect")
 
-    died: list[object] = []
-    monkeypatch.setattr(threading, "excepthook", lambda args: died.append(args.exc_type))
     monkeypatch.setattr(wire, "decode", fail)
     receiver = connect()
     station.send(packet(0))
-    with caplog.at_level(logging.ERROR), pytest.raises(Closed):
-        receiver.read()
-    until(lambda: died == [MemoryError])
+    with caplog.at_level(logging.ERROR):
+        for read in (receiver.read, receiver.read_packet, lambda: next(iter(receiver))):
+            with pytest.raises(FramewireError, match="the receiver stopped: RuntimeError"):
+                read()
     assert "the receiver stopped" in caplog.text
+
+
+def test_a_message_that_has_no_room_is_refused(
+    station: Station, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = wire.decode
+    failed: list[int] = []
+
+    def fail(*arguments: Any) -> object:
+        if not failed:
+            failed.append(1)
+            raise MemoryError("no room")
+        return decode(*arguments)
+
+    monkeypatch.setattr(wire, "decode", fail)
+    receiver = connect()
+    station.send(packet(0))
+    until(lambda: receiver.stats.malformed == 1)
+    station.send(packet(1))
+    assert receiver.read().sequence == 1
 
 
 # -- in every state -------------------------------------------------------------------------------

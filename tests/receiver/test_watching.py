@@ -368,6 +368,18 @@ def test_s_at_the_first_frame(station: Station, screen: Screen, tmp_path: Path) 
     assert _saved(tmp_path) == {"lab-cam1-0.jpg": 0}
 
 
+def test_a_snapshot_that_cannot_be_saved_ends_no_view(
+    station: Station, screen: Screen, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "lab-cam1-0.jpg").mkdir()
+    screen.keys = {1: "s", 2: "s", 3: "q"}
+    with _receiving(station, packet(0), packet(1), packet(2)) as receiver:
+        show(receiver)
+    assert {path.name for path in tmp_path.iterdir()} == {"lab-cam1-0.jpg", "lab-cam1-1.jpg"}
+    (line,) = caplog.messages
+    assert line == "cannot write lab-cam1-0.jpg: Is a directory"
+
+
 @pytest.mark.parametrize(("keys", "number"), [({3: "s", 4: "q"}, 2), ({2: " ", 5: "s", 6: "q"}, 1)])
 def test_s_saves_the_frame_on_the_screen(
     station: Station, screen: Screen, tmp_path: Path, keys: dict[int, str], number: int

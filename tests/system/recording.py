@@ -28,14 +28,24 @@ RUNS = int(os.environ.get("RECORDING_RUNS", "3"))
 
 
 class Cameras(Closing):
-    """Sends frames of some topics, each `period_s`, as soon as somebody listens."""
+    """Sends frames of some topics, each `period_s`, as soon as somebody listens.
 
-    def __init__(self, periods_s: dict[str, float], *, width: int = 160, height: int = 120) -> None:
+    `queue`: how many messages wait for each receiver; a machine that has hiccups needs many.
+    """
+
+    def __init__(
+        self,
+        periods_s: dict[str, float],
+        *,
+        width: int = 160,
+        height: int = 120,
+        queue: int | None = None,
+    ) -> None:
         noise = np.random.default_rng(1).integers(0, 255, (height, width, 3), np.uint8)
         self._payload = jpeg.encode(noise, 85)
         self._size: dict[str, Any] = {"width": width, "height": height}
         self._periods_s = periods_s
-        self._sender = Sender("tcp://127.0.0.1:*", queue=4 * len(periods_s))
+        self._sender = Sender("tcp://127.0.0.1:*", queue=queue or 4 * len(periods_s))
         self.endpoint = self._sender.endpoints[0]
         self.sent: dict[str, list[int]] = {topic: [] for topic in periods_s}
         """When each frame of a topic was sent, monotonic nanoseconds, by its number."""

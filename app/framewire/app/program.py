@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from typing import NoReturn
 
@@ -15,7 +16,7 @@ __all__ = ["main"]
 
 _LIVE = frozenset(("demo", "record", "relay", "replay", "send", "stats", "view", "web"))
 """Commands that move frames, and must not wait for who reads what they say."""
-_PATIENCE_S = 1.0
+_PATIENCE_S = 0.5
 _MOST_FILES = 65536
 
 _log = logging.getLogger("framewire")
@@ -24,7 +25,7 @@ _log = logging.getLogger("framewire")
 def main() -> NoReturn:
     """Run the command of this process's arguments, and end the process."""
     output.open_standard_streams()
-    signals = Signals()
+    signals = Signals(say=_say)
     _ignore_what_means_nothing()
     _raise_limit_of_files()
     sys.stderr = Spout(2, "framewire-stderr")
@@ -32,9 +33,20 @@ def main() -> NoReturn:
         sys.stdout = Spout(1, "framewire-stdout", on_end=lambda error: _go_on(signals, error))
     from framewire.app.main import run
 
-    code = run()
+    try:
+        code = run()
+    except Exception:  # noqa: BLE001 - the top of the program: a defect, with all that helps to find it
+        traceback.print_exc()
+        code = 1
     # Not by the end of the interpreter: threads of libraries that do not end would hold it up.
     os._exit(_flushed(code))
+
+
+def _say(line: str) -> None:
+    """The last line."""
+    print(line, file=sys.stderr)
+    if isinstance(sys.stderr, Spout):
+        sys.stderr.drain(_PATIENCE_S)
 
 
 def _go_on(signals: Signals, error: OSError | None) -> None:

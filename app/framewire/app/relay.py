@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from framewire.app.metrics import RelayFigures
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
-from framewire.common.config import DEFAULT_LIMITS, Limits
+from framewire.common.config import DEFAULT_LIMITS, Limits, limits_from
 from framewire.common.errors import ReceiveTimeout, UsageError
 from framewire.common.frame import MAX_HOPS, Packet, Status
 from framewire.common.keyfile import StrPath
@@ -31,7 +31,6 @@ from framewire.common.options import (
     Topics,
     Verbose,
     WithKeys,
-    limits_from,
 )
 from framewire.common.stats import Throttle
 from framewire.common.terminal import EXIT_DONE, LiveLine, Stopper, print_json, set_up_logging
@@ -123,6 +122,7 @@ class Relay(Closing):
         self._silent: set[str] = set()
         self._ways = _Ways()
         self._look_ns = 0
+        self._failure: Exception | None = None
         self._receiver = Receiver(
             *upstream,
             topics=None,
@@ -163,6 +163,11 @@ class Relay(Closing):
         """Figures upstream and downstream."""
         return self._receiver.stats, self._sender.stats
 
+    def check(self) -> None:
+        """Raise what ended it, if something did."""
+        if self._failure is not None:
+            raise self._failure
+
     def close(self) -> None:
         """End it; topics end downstream. May be called again."""
         self._receiver.close()
@@ -179,14 +184,21 @@ class Relay(Closing):
         )
 
     def _run(self) -> None:
-        while True:
-            try:
-                for message in self._receiver.messages(_LOOK_NS / NS):
-                    self._pass_on(message)
-                    self._look()
-                return  # it was closed
-            except ReceiveTimeout:
+        try:
+            while not self._passed_on_all():
                 self._look()
+        except Exception as error:  # noqa: BLE001 - the top of this thread: who runs it asks
+            self._failure = error
+
+    def _passed_on_all(self) -> bool:
+        """Pass on what comes until nothing does for a while, or it is closed; whether it is."""
+        try:
+            for message in self._receiver.messages(_LOOK_NS / NS):
+                self._pass_on(message)
+                self._look()
+            return True
+        except ReceiveTimeout:
+            return False
 
     def _pass_on(self, message: Packet | Status) -> None:
         header = message.header if isinstance(message, Packet) else message
@@ -297,6 +309,7 @@ def _watch(running: Relay, duration: float | None, *, json: bool, told: dict[str
         if json:
             print_json(event="ready", endpoints=list(running.endpoints), **told)
         while not stop.wait(0.1):
+            running.check()
             line.update(figures)
             if json and second(monotonic_ns()):
                 print_topics(running.stats[0])

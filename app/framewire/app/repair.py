@@ -77,7 +77,9 @@ def _write(recording: "Recording", out: Path, stop: Stopper) -> int:
     from framewire.common.recording_writer import RecordingWriter
 
     good = _until(stop, (at for at in range(len(recording)) if _is_good(recording, at)))
-    if not good and not stop.requested:
+    if stop.requested:
+        return 0
+    if not good:
         raise RecordingError(f"nothing can be saved of {recording.path}: every frame is damaged")
     part = Part(out, overwrite=True)
     try:
@@ -86,9 +88,9 @@ def _write(recording: "Recording", out: Path, stop: Stopper) -> int:
         ) as writer:
             for at in _until(stop, good):
                 writer.append(round(recording.time_of(at) * 1000), recording.stored(at))
+            if stop.requested:
+                return 0
             writer.close(sync=True)
-        if stop.requested:
-            return 0
         part.finish()
     except OSError as error:
         raise part.failed(error) from error

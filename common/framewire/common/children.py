@@ -16,6 +16,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
+from weakref import WeakSet
 
 from framewire.common.clock import pause
 from framewire.common.closing import Closing
@@ -53,6 +54,7 @@ class Child(Closing):
                 pass_fds=pass_fds,
                 process_group=None if sys.platform == "win32" else 0,
             )
+            _children.add(self)
         except OSError as error:
             raise FramewireError(
                 f"no other process could be started: {error.strerror}; that is this machine's limit "
@@ -80,6 +82,21 @@ class Child(Closing):
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 stream.close()
+
+
+_children: WeakSet[Child] = WeakSet()
+
+
+def _let_go() -> None:
+    """In a forked child of this process: children end with this one, not with that."""
+    for child in list(_children):
+        for stream in (child.process.stdin, child.process.stdout):
+            if stream is not None:
+                stream.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def end_with_parent() -> None:

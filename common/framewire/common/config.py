@@ -1,10 +1,10 @@
 """Numbers that both sides agree on, each with its unit and its reason."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from framewire.common.errors import UsageError
 
-__all__ = ["DEFAULT_ENDPOINT", "DEFAULT_LIMITS", "Limits"]
+__all__ = ["DEFAULT_ENDPOINT", "DEFAULT_LIMITS", "Limits", "limits_from"]
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5555"
 """Where a sender binds and a receiver connects if nothing is said: this machine only. Below 32768,
@@ -50,3 +50,9 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def limits_from(max_topics: int | None, max_pixels: int | None) -> Limits:
+    """The default limits, but for those that a command was given."""
+    given = {"topics": max_topics, "picture_pixels": max_pixels}
+    return replace(DEFAULT_LIMITS, **{name: each for name, each in given.items() if each})

@@ -9,10 +9,10 @@ from prometheus_client import ProcessCollector, core
 from prometheus_client.exposition import choose_encoder
 
 from framewire.common import __version__
+from framewire.common.answering import Answering, Request
 from framewire.common.closing import Closing
 from framewire.common.errors import EndpointError
-from framewire.common.http_server import HttpServer, Visit
-from framewire.common.listening import Address, listen
+from framewire.common.listening import Address
 from framewire.common.metrics import Collect, Family, Metric, Value
 from framewire.common.stats import Distribution
 
@@ -34,7 +34,10 @@ def render(command: str, families: Iterable[Family], accept: str = "") -> tuple[
 
     To them are added which `command` it is, and what the system tells of the process (Linux).
     """
-    encode, content_type = choose_encoder(accept)
+    try:
+        encode, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # it asks for a version that is no number, as "1."
+        encode, content_type = choose_encoder("")
     # Nothing of the global registry: that is the program's in which framewire may run.
     return content_type, encode(_Moment(command, families))
 
@@ -92,46 +95,39 @@ class MetricsServer(Closing):
                 f"refusing to show metrics at {address}: anyone who reaches this machine could read "
                 f"them; use 127.0.0.1:{address.port}, or allow anyone with --insecure"
             )
-        self._server = _Server(listen(address), command, collect)
+        figures = {"figures": _Figures(command, collect)}
+        self._server = Answering(
+            address, type("_Figures", (_Request,), figures), "framewire-metrics"
+        )
         host = socket.gethostname() if address.everywhere else address.host
-        self.url = f"http://{Address(host, self._server.port)}{_PATH}"
+        self.url = f"http://{Address(host, self._server.address.port)}{_PATH}"
         """Where the figures are, with the port that the system chose where 0 was asked for."""
-        self._server.start()
 
     def close(self) -> None:
         """Stop answering and free the port. May be called again."""
         self._server.close()
 
 
-class _Server(HttpServer):
-    """Renders for those who visit."""
+class _Figures:
+    """What is told, of the moment in which somebody asks."""
 
-    def __init__(self, listener: socket.socket, command: str, collect: Collect) -> None:
-        super().__init__(listener, _Visit, "framewire-metrics")
+    def __init__(self, command: str, collect: Collect) -> None:
         self._command, self._collect = command, collect
         self._one = threading.Lock()
 
-    def render(self, accept: str) -> tuple[str, bytes]:
-        """The figures as they are now."""
+    def __call__(self, accept: str) -> tuple[str, bytes]:
         with self._one:
             families = list(self._collect())
         return render(self._command, families, accept)
 
 
-class _Visit(Visit):
-    """GET or HEAD of the figures."""
-
-    server: _Server
+class _Request(Request):
+    figures: _Figures
 
     def do_GET(self) -> None:
-        self._tell(with_body=True)
-
-    def do_HEAD(self) -> None:
-        self._tell(with_body=False)
-
-    def _tell(self, *, with_body: bool) -> None:
         if self.path.partition("?")[0] != _PATH:
-            missing = b"look at /metrics\n"
-            return self.answer(404, "text/plain; charset=utf-8", missing, with_body=with_body)
-        content_type, text = self.server.render(self.headers.get("Accept", ""))
-        self.answer(200, content_type, text, with_body=with_body)
+            return self.send(404, "look at /metrics")
+        content_type, text = self.figures(self.headers.get("Accept", ""))
+        self.send(200, text, content_type=content_type)
+
+    do_HEAD = do_GET

@@ -1,6 +1,7 @@
 """Keys: making them, reading them from files, and which ones an end of a connection uses."""
 
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -104,6 +105,11 @@ def _folder(allow: StrPath) -> Path:
         raise KeyFileError(
             f"there is no folder {folder}: --allow wants one, with the public keys of those who may "
             "connect"
+        )
+    if os.name == "posix" and folder.stat().st_mode & stat.S_IWOTH:
+        raise KeyFileError(
+            f"everybody on this machine may put keys into {folder}: run `chmod o-w {folder}`, and look "
+            "at what is in it"
         )
     return folder
 

@@ -5,14 +5,16 @@ import ipaddress
 import os
 import re
 import socket
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from framewire.common.errors import EndpointError, TransportError
 
-__all__ = ["Address", "listen", "parse_address"]
+__all__ = ["Address", "is_called", "listen", "parse_address"]
 
 _SHAPE = re.compile(r"\A(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^:\[\]/\s\0]+):(?P<port>[0-9]{1,5})\Z")
 _BACKLOG = 128
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,21 @@ class Address:
     def everywhere(self) -> bool:
         """Whether it stands for all addresses of this machine."""
         return self.host in ("0.0.0.0", "::")
+
+    @property
+    def names(self) -> Collection[str]:
+        """What a server there may be called; empty: anything, as other machines know it by any name.
+
+        A page of some other site can make its own name point at this machine. What is on loopback
+        is not for that page: it may only be called by names that nobody else can give.
+        """
+        return {"localhost", "127.0.0.1", "::1", self.host} if self.local else ()
+
+
+def is_called(host: str, names: Collection[str]) -> bool:
+    """Whether a ``Host`` header, with a port or without, has one of these names. No names: any."""
+    match = _HOST.fullmatch(host)
+    return not names or bool(match and (match[1] or match[2]).lower() in names)
 
 
 def parse_address(text: str) -> Address:

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from typing import Generic, Literal, TypeVar
 
-from framewire.common.errors import Closed
+from framewire.common.errors import Closed, FramewireError
 
 __all__ = ["Mailbox", "WhenFull"]
 
@@ -23,7 +23,7 @@ class Mailbox(Generic[T]):
 
     `on_change` is called after each put and after `close`, in the thread that did it: it wakes those
     who cannot wait in `get`. Any number of threads may put and get. `close` ends it: puts raise `Closed`, gets hand out what
-    is left and then raise `Closed`.
+    is left and then raise `Closed`; or, if what works at one end has failed, `FramewireError` with why.
     """
 
     def __init__(
@@ -44,7 +44,8 @@ class Mailbox(Generic[T]):
         self._taken = 0
         self._dropped = 0
         self._closed = False
-        lock = threading.Lock()
+        self._failure = ""
+        lock = threading.RLock()  # a signal handler may close what it has interrupted
         self._filled = threading.Condition(lock)
         self._emptied = threading.Condition(lock)
 
@@ -73,7 +74,7 @@ class Mailbox(Generic[T]):
                 self._serial += 1
                 key = self._serial
             if self._closed:
-                raise Closed("put into a closed mailbox")
+                raise self.ended("put into a closed mailbox")
             old = self._items.get(key)
             self._items[key] = item
             self._weight += self._weigh(item)
@@ -90,7 +91,7 @@ class Mailbox(Generic[T]):
             if not self._wait_for_room(item, timeout):
                 return False
             if self._closed:
-                raise Closed("put into a closed mailbox")
+                raise self.ended("put into a closed mailbox")
             self._append(item)
         self._on_change()
         return True
@@ -99,7 +100,7 @@ class Mailbox(Generic[T]):
         """Put all of them under ``block``, room or not: who calls it sees that they are not too many."""
         with self._filled:
             if self._closed:
-                raise Closed("put into a closed mailbox")
+                raise self.ended("put into a closed mailbox")
             for item in items:
                 self._append(item)
         self._on_change()
@@ -128,7 +129,7 @@ class Mailbox(Generic[T]):
             if not self._filled.wait_for(lambda: self._items or self._closed, timeout):
                 return None
             if not self._items:
-                raise Closed("the mailbox was closed")
+                raise self.ended("the mailbox was closed")
             _, item = self._items.popitem(last=False)
             self._weight -= self._weigh(item)
             self._taken += 1
@@ -144,9 +145,18 @@ class Mailbox(Generic[T]):
             self._emptied.notify_all()
             return left
 
-    def close(self) -> None:
-        """Wake everybody who waits; may be called again and from any thread."""
+    def ended(self, what: str) -> FramewireError:
+        """What to raise once it is closed: `Closed`, saying `what`; or why it had to be."""
+        return FramewireError(self._failure) if self._failure else Closed(what)
+
+    def close(self, failure: str = "") -> None:
+        """Wake everybody who waits; may be called again, from any thread and in a signal handler.
+
+        With `failure`, they are told why, unless it was closed before.
+        """
         with self._filled:
+            if not self._closed:
+                self._failure = failure
             self._closed = True
             self._filled.notify_all()
             self._emptied.notify_all()

@@ -1,13 +1,11 @@
 """Command-line options that several commands share, each explained once."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
-
-from framewire.common.config import DEFAULT_LIMITS, Limits
 
 __all__ = [
     "NO_KEYS",
@@ -38,7 +36,6 @@ __all__ = [
     "Verbose",
     "Wait",
     "WithKeys",
-    "limits_from",
 ]
 
 Switch = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -189,9 +186,3 @@ Topics = Annotated[
     list[str] | None,
     Parameter(negative="", help="Topic to take, with all below it; may be repeated. Default: all."),
 ]
-
-
-def limits_from(max_topics: int | None, max_pixels: int | None) -> Limits:
-    """The default limits, but for those that were given."""
-    given = {"topics": max_topics, "picture_pixels": max_pixels}
-    return replace(DEFAULT_LIMITS, **{name: each for name, each in given.items() if each})

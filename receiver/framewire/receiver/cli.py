@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from framewire.common.amount import parse_bytes, parse_duration
+from framewire.common.config import limits_from
 from framewire.common.errors import Closed, ReceiveTimeout, RecordingError, UsageError
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
@@ -31,7 +32,6 @@ from framewire.common.options import (
     Topics,
     Verbose,
     WithKeys,
-    limits_from,
 )
 from framewire.common.terminal import (
     EXIT_DONE,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from framewire.common.errors import JpegError
 from framewire.common.frame import Frame, Header, Image, Packet
 from framewire.common.jpeg import decode as decode_jpeg
 from framewire.common.jpeg_scaled import decode_scaled, factor_of, reduced
@@ -15,18 +16,27 @@ def decode(packet: Packet, *, scale: float = 1, gray: bool = False) -> Frame:
     (H, W, 3) uint8 in BGR order, or (H, W) for a gray picture, or of any if `gray`. With a `scale`
     of 1/2, 1/4 or 1/8 of width and height, rounded up: a JPEG is decoded that small, which is
     cheaper. `header` stays as it was sent, with the size and channels of the picture sent, and
-    `received_ns` is taken over. Raises `JpegError` if the picture does not decode, `UsageError` for
-    another scale. Any thread may call it.
+    `received_ns` is taken over. Raises `JpegError` if the picture does not decode, also for want of
+    memory, `UsageError` for another scale. Any thread may call it.
     """
-    header, factor = packet.header, factor_of(scale)
-    if header.codec == "raw":
-        image = _unpack(header, packet.payload, factor, gray)
-    elif factor == 1 and not gray:
-        image = decode_jpeg(packet.payload, max_pixels=header.width * header.height)
-    else:
-        pixels = header.width * header.height  # the receiver's own limit may be above the default
-        image = decode_scaled(packet.payload, factor, gray=gray, max_pixels=pixels)
+    header = packet.header
+    try:
+        image = _decoded(packet, factor_of(scale), gray)
+    except MemoryError as error:
+        raise JpegError(
+            f"there is no memory for a picture of {header.width}x{header.height}"
+        ) from error
     return Frame(image, header, packet.received_ns)
+
+
+def _decoded(packet: Packet, factor: int, gray: bool) -> Image:
+    header = packet.header
+    if header.codec == "raw":
+        return _unpack(header, packet.payload, factor, gray)
+    pixels = header.width * header.height  # the receiver's own limit may be above the default
+    if factor == 1 and not gray:
+        return decode_jpeg(packet.payload, max_pixels=pixels)
+    return decode_scaled(packet.payload, factor, gray=gray, max_pixels=pixels)
 
 
 def _unpack(header: Header, payload: bytes, factor: int, gray: bool) -> Image:

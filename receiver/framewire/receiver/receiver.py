@@ -20,6 +20,7 @@ from framewire.common.errors import (
     UsageError,
     VersionError,
 )
+from framewire.common.forking import Home
 from framewire.common.frame import Frame, Packet, Status
 from framewire.common.jpeg_scaled import factor_of
 from framewire.common.keyfile import StrPath
@@ -28,7 +29,7 @@ from framewire.common.mailbox import Mailbox
 from framewire.common.request import MOST_TOPICS
 from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
-from framewire.common.transport import TICK_MS, Waker, wait
+from framewire.common.transport import TICK_MS, Shortage, Waker, wait
 from framewire.receiver.account import ReceiverStats, TopicAccount
 from framewire.receiver.ahead import Ahead, Begun
 from framewire.receiver.decoder import decode
@@ -89,6 +90,9 @@ class Receiver(Closing):
     `insecure`. Raises `UsageError` for arguments, `KeyFileError` for files of keys, `TransportError`
     if an address cannot be bound.
 
+    Reading raises `FramewireError` if receiving has failed, which is a defect, and `Closed` in a process
+    that was forked from the one that made it.
+
     Several threads may read from one receiver; each frame goes to one of them. `close` may be
     called from any thread, ends the iterations and returns within a second.
     """
@@ -111,6 +115,7 @@ class Receiver(Closing):
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        self._home = Home("Receiver")
         if keep not in ("newest", "all"):
             raise UsageError(f"keep={keep!r} is not possible: use 'newest' or 'all'")
         to_bind = parse_endpoints(bind, bind=True)
@@ -157,6 +162,7 @@ class Receiver(Closing):
             credits=credits,
             keys=keys,
         )
+        self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
         self._links: list[Link] = []
         try:
             for endpoint in to_bind:
@@ -165,12 +171,13 @@ class Receiver(Closing):
                 self._links.append(open_link(endpoint, want, bind=False))
             for link in self._links:
                 link.select(self._selected)
-        except BaseException:
-            self._close_links()
+            self._wakes_when_taken = patterns != {"pub-sub"}
+            self._thread.start()
+        except BaseException:  # also Ctrl-C, which leaves nothing half made
+            self._packets.close()
+            if self._thread.ident is None:
+                self._close_links()
             raise
-        self._wakes_when_taken = patterns != {"pub-sub"}
-        self._thread = threading.Thread(target=self._run, name="framewire-receiver", daemon=True)
-        self._thread.start()
 
     # -- for the user -------------------------------------------------------------------------
 
@@ -187,6 +194,7 @@ class Receiver(Closing):
     @property
     def stats(self) -> ReceiverStats:
         """A snapshot of the figures so far; takes some 0.05 ms for each topic."""
+        self._home.check()
         now_ns = monotonic_ns()
         with self._lock:
             topics = {name: topic.snapshot(now_ns) for name, topic in self._topics.items()}
@@ -248,6 +256,7 @@ class Receiver(Closing):
 
         Raises `ReceiveTimeout` when the time is over, `Closed` after `close`.
         """
+        self._home.check()
         seconds = self._timeout if timeout is None else timeout
         deadline_ns = None if seconds is None else monotonic_ns() + round(seconds * NS)
         while True:
@@ -292,12 +301,15 @@ class Receiver(Closing):
         For a relay, which passes on what it is asked for. The empty prefix stands for all; with
         none, nothing is taken and nothing asked for.
         """
+        self._home.check()
         with self._lock:
             self._to_select = frozenset(prefixes)
         self._waker.wake()
 
     def close(self) -> None:
         """Stop receiving and free everything. May be called again."""
+        if self._home.left:
+            return
         self._packets.close()
         self._waker.wake()
         if self._thread is not threading.current_thread():
@@ -325,6 +337,7 @@ class Receiver(Closing):
         return decode(packet, scale=self._decode_scale, gray=self._gray)
 
     def _get(self, timeout: float | None) -> Packet | Status:
+        self._home.check()
         begun = self._ahead.first()
         if begun is not None:
             return begun.as_packet()
@@ -366,18 +379,20 @@ class Receiver(Closing):
 
     def _run(self) -> None:
         try:
+            shortage = Shortage()
             due_ns = self._step(monotonic_ns())
             while not self._packets.closed:
                 self._wait_until(due_ns)
                 began_ns = monotonic_ns()
+                shortage.look(began_ns)
                 for link in self._links:
                     self._drain(link)
                 due_ns = self._step(began_ns)
         except Closed:
             pass
-        except Exception:  # the top of this thread
+        except Exception as error:  # noqa: BLE001 - the top of this thread: whoever reads gets it
             _log.exception("the receiver stopped")
-            raise
+            self._packets.close(f"the receiver stopped: {error!r}; make a new one")
         finally:
             self._packets.close()
             self._close_links()
@@ -395,12 +410,14 @@ class Receiver(Closing):
 
     def _drain(self, link: Link) -> None:
         for _ in range(_BURST):
-            parts = link.receive()
-            if parts is None:
-                return
             message = None
             try:
+                parts = link.receive()
+                if parts is None:
+                    return
                 message = wire.decode(parts, self._limits)
+            except MemoryError:
+                self._refuse("there is no memory for it")
             except VersionError as error:
                 self._refuse(str(error), once=True)
             except ProtocolError as error:

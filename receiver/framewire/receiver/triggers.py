@@ -6,17 +6,17 @@ Each says so in its own thread or in a signal handler; the recording loop asks w
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any, TextIO
 from urllib.parse import SplitResult, urlsplit
 
+from framewire.common.answering import Answering, Request
 from framewire.common.closing import Closing
 from framewire.common.errors import EndpointError, UsageError
-from framewire.common.http_server import HttpServer, Visit
-from framewire.common.listening import Address, listen, parse_address
+from framewire.common.listening import Address, parse_address
 
 __all__ = ["Triggers", "http_address"]
 
@@ -55,7 +55,7 @@ class Triggers(Closing):
         self, wanted: Iterable[str], *, insecure: bool = False, stdin: TextIO | None = None
     ) -> None:
         self._pending: SimpleQueue[str] = SimpleQueue()  # one may put from a signal handler
-        self._server: _Server | None = None
+        self._server: Answering | None = None
         self.addresses: list[str] = []
         """Where POST /trigger is taken."""
         wanted = list(wanted)
@@ -89,10 +89,11 @@ class Triggers(Closing):
         threading.Thread(target=run, name="framewire-stdin", daemon=True).start()
 
     def _serve(self, address: Address) -> None:
-        self._server = _Server(address, lambda: self._pending.put("http"))
-        host, port = self._server.server_address[:2]
-        self.addresses.append(f"http://{Address(str(host), int(port))}/trigger")
-        self._server.start()
+        trigger = {"trigger": lambda _: self._pending.put("http")}
+        self._server = Answering(
+            address, type("_Trigger", (_Request,), trigger), "framewire-trigger"
+        )
+        self.addresses.append(f"http://{self._server.address}/trigger")
 
     def close(self) -> None:
         if self._before is not None:
@@ -102,31 +103,19 @@ class Triggers(Closing):
             self._server.close()
 
 
-class _Server(HttpServer):
-    """Tells of each trigger."""
-
-    def __init__(self, address: Address, trigger: Callable[[], None]) -> None:
-        super().__init__(listen(address), _Visit, "framewire-trigger")
-        self.trigger = trigger
-
-
-class _Visit(Visit):
+class _Request(Request):
     """POST /trigger; whatever its body. A browser's page of somebody else may not."""
 
-    server: _Server
+    trigger: Callable[[], None]
 
     def do_POST(self) -> None:
         if self.headers.get("Origin") is not None:
-            self._say(403, "not from a page in a browser")
+            self.send(403, "not from a page in a browser")
         elif _split(self.path).path != "/trigger":
-            self._say(404, "POST /trigger records an event")
+            self.send(404, "POST /trigger records an event")
         else:
-            self.server.trigger()
-            self._say(202, "triggered")
+            self.trigger()
+            self.send(202, "triggered")
 
     def do_GET(self) -> None:
-        self._say(405, "POST /trigger records an event", {"Allow": "POST"})
-
-    def _say(self, status: int, text: str, fields: Mapping[str, str] | None = None) -> None:
-        body = f"{text}\n".encode()
-        self.answer(status, "text/plain; charset=utf-8", body, fields=fields or {})
+        self.send(405, "POST /trigger records an event", allow="POST")

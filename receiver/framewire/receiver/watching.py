@@ -1,12 +1,13 @@
 """Watching a receiver: the loops of `view` and `record`, and what they print meanwhile."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framewire.common.clock import NS, monotonic_ns
-from framewire.common.errors import Closed, JpegError, ReceiveTimeout
+from framewire.common.errors import Closed, JpegError, ReceiveTimeout, SinkError
 from framewire.common.printable import printable
 from framewire.common.stats import Throttle
 from framewire.common.terminal import LiveLine, Stopper, megabits, print_json
@@ -25,6 +26,8 @@ __all__ = [
     "trouble",
     "watch",
 ]
+
+_log = logging.getLogger("framewire.view")
 
 _REASON_LENGTH = 120
 """Characters of what a sender says that fit behind a line."""
@@ -114,13 +117,17 @@ def show(
 
 
 def _save(on_screen: "dict[str, Packet]", topics: list[str], json: bool) -> None:
-    """Snapshots of what is on the screen, into the current folder."""
+    """Snapshots of what is on the screen, into the current folder; a full disk ends no view."""
     from framewire.receiver.sinks.images import write_jpeg
 
     for name in topics:
         packet = on_screen[name]
         path = Path(f"{name.replace('/', '-')[:_NAME_LENGTH]}-{packet.sequence}.jpg")
-        write_jpeg(path, packet)
+        try:
+            write_jpeg(path, packet)
+        except SinkError as error:
+            _log.error("%s", error)
+            continue
         if json:
             print_json(event="snapshot", out=str(path), topic=name, sequence=packet.sequence)
         else:

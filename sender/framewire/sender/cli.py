@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from itertools import islice
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from framewire.common.amount import parse_bytes
-from framewire.common.clock import NS
+from framewire.common.clock import NS, monotonic_ns
 from framewire.common.errors import Closed, UsageError
 from framewire.common.monitoring import monitored
 from framewire.common.options import (
@@ -47,6 +48,9 @@ __all__ = ["devices", "replay", "send"]
 
 _LINGER_S = 60.0
 """How long it may take, at the end of a file, until busy workers and those who catch up have all."""
+
+_LOOK_S, _LEFT_S = 0.2, 1.0
+"""How often to look how long a read has taken, and how long to wait for it at the end."""
 
 _WAIT_EACH, _MOST_WAIT = 8, 1024
 """Frames of each topic of a replay that may wait for a receiver: after a hiccup of the machine several
@@ -361,10 +365,34 @@ class _Run:
                 if stop.requested:
                     return
             self._waiting = False
-            for item in islice(items, count):
-                give(item)
-                tell()
+
+            def take() -> None:
+                for item in islice(items, count):
+                    give(item)
+                    tell()
+
+            self._look_after(take, stop)
             self._finish(stop)
+
+    def _look_after(self, take: Callable[[], None], stop: Stopper) -> None:
+        """Take all there is in another thread: a read from a disk or server may never come back."""
+        taking: Future[None] = Future()
+
+        def work() -> None:
+            try:
+                take()
+                taking.set_result(None)
+            except BaseException as error:  # noqa: BLE001 - it is the main thread's
+                taking.set_exception(error)
+
+        Thread(target=work, name="framewire-source", daemon=True).start()
+        while not taking.done():
+            stopped = stop.requested
+            wait([taking], _LEFT_S if stopped else _LOOK_S)
+            self._source.look_after(monotonic_ns())
+            if stopped and not taking.done():
+                return  # to itself: what it waits for may never come
+        taking.result()
 
     def _keyboard(self) -> Keyboard:
         if self._player is None or self._json:

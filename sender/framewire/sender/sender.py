@@ -3,7 +3,7 @@
 import logging
 import secrets
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import nullcontext, suppress
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_ENDPOINT, DEFAULT_LIMITS, Limits
 from framewire.common.endpoint import check_exposure, parse_endpoints
 from framewire.common.errors import Closed, FramewireError, UsageError
+from framewire.common.forking import Home
 from framewire.common.frame import Frame, Header, Image, Packet, State, Status
 from framewire.common.jpeg import check_image
 from framewire.common.keyfile import StrPath
@@ -27,7 +28,7 @@ from framewire.common.level import OWN, Level
 from framewire.common.mailbox import Mailbox, WhenFull
 from framewire.common.stats import Throttle
 from framewire.common.topic import check_topic, wire_topic
-from framewire.common.transport import TICK_MS, Waker, wait
+from framewire.common.transport import TICK_MS, Shortage, Waker, wait
 from framewire.common.turns import Turns
 from framewire.common.workers import cores, undivided
 from framewire.sender.account import SenderStats
@@ -89,6 +90,9 @@ class Sender(Closing):
     anybody may connect. Raises `UsageError` for arguments, `KeyFileError` for files of keys and
     `TransportError` if an address cannot be used.
 
+    Sending raises `FramewireError` if a thread of the sender has failed, which is a defect, and `Closed`
+    in a process that was forked from the one that made it.
+
     All methods may be called from any thread; frames that two threads send to one topic at once may
     change places. `close` sends what was accepted, says ``ended`` and returns within a second;
     nothing is left running.
@@ -112,6 +116,7 @@ class Sender(Closing):
         insecure: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        self._home = Home("Sender")
         self._topic = None if topic is None else check_topic(topic)
         self._encoder = Encoder(quality, size, gray)
         to_connect = parse_endpoints(connect, bind=False)
@@ -126,6 +131,7 @@ class Sender(Closing):
                 f"a history of {history} bytes is not possible: it is a number above 0, for those "
                 "who ask at a req-rep endpoint"
             )
+        self._serving = threading.Thread(target=self._serve, name="framewire-sender", daemon=True)
         self._ledger = Ledger(secrets.token_hex(8))
         self._audience = threading.Condition()
         self.on_audience: Callable[[], None] = lambda: None
@@ -158,12 +164,23 @@ class Sender(Closing):
         except BaseException:
             self._waker.close()
             raise
+        try:
+            self._begin(patterns)
+        except BaseException:  # also Ctrl-C, which leaves nothing half made
+            self._inbox.close()
+            self._orders.close()
+            self._end_ns = monotonic_ns()
+            if self._serving.ident is None:
+                self._stop()
+            raise
+
+    def _begin(self, patterns: Collection[str]) -> None:
         self._holds = "req-rep" in patterns
         if self._topic is not None:
             self._ledger.open(self._topic)  # its status is sent before its first frame
         self._threads = [
             threading.Thread(target=self._encode_all, name="framewire-encoder", daemon=True),
-            threading.Thread(target=self._serve, name="framewire-sender", daemon=True),
+            self._serving,
         ]
         if self._holds:
             self._threads.append(
@@ -192,6 +209,7 @@ class Sender(Closing):
     @property
     def stats(self) -> SenderStats:
         """A snapshot of the figures so far; cheap."""
+        self._home.check()
         topics, encoded, encode_ms = self._ledger.snapshot()
         return SenderStats(topics, self.receivers, encoded, encode_ms, self._ledger.encodings())
 
@@ -210,13 +228,14 @@ class Sender(Closing):
         it is given away instead and must not be touched again. Raises `UsageError` for what cannot
         be sent, `Closed` after `close`.
         """
+        self._home.check()
         frame = image if isinstance(image, Frame) else None
         pixels = check_image(image.image if isinstance(image, Frame) else image)
         name = self._name(topic, frame)
         facts = {**(frame.metadata if frame else {}), **(metadata or {})}
         wire.check_metadata(facts)
         if self._inbox.closed:
-            raise Closed("send on a closed Sender")
+            raise self._inbox.ended("send on a closed Sender")
         outlets: list[Outlet] = []
         sequence, dropped, wanted = self._ledger.number(
             name, frame.header.dropped if frame else 0, lambda: self._find(name, outlets)
@@ -260,10 +279,11 @@ class Sender(Closing):
         said of its topic (a `Status`) is said on. Raises `Closed` after `close`; waits while more
         than 8 MiB are on their way to the socket, or where no worker has room (``block``).
         """
+        self._home.check()
         header = message.header if isinstance(message, Packet) else message
         name = check_topic(topic) if topic is not None else self._topic or header.topic
         if self._inbox.closed:
-            raise Closed("forward on a closed Sender")
+            raise self._inbox.ended("forward on a closed Sender")
         run = header.sender or self._ledger.run
         if isinstance(message, Status):
             self._ledger.repeat(msgspec.structs.replace(message, topic=name, sender=run))
@@ -284,6 +304,7 @@ class Sender(Closing):
 
     def announce(self, state: State, reason: str = "", *, topic: str | None = None) -> None:
         """Tell receivers what has become of a topic (default: all): live, no-signal or ended."""
+        self._home.check()
         if state not in get_args(State):
             raise UsageError(f"unknown state {state!r}: use {', '.join(get_args(State))}")
         only = None if topic is None else check_topic(topic)
@@ -305,6 +326,8 @@ class Sender(Closing):
         that somebody still reads, may need longer than the default; what has not left by then is
         dropped, and counted. Another call can only shorten it.
         """
+        if self._home.left:
+            return
         end_ns = monotonic_ns() + round(linger * NS)
         self._end_ns = end_ns if self._end_ns is None else min(self._end_ns, end_ns)
         self._inbox.close()
@@ -353,7 +376,7 @@ class Sender(Closing):
     # -- the encoders' threads ----------------------------------------------------------------
 
     def _order(self, picture: Picture, level: Level) -> None:
-        with suppress(Closed):  # nothing is encoded for those who ask while it closes
+        with suppress(FramewireError):  # nothing is encoded for those who ask while it closes
             self._orders.put(_Job(picture, level), key=(id(picture), level))
 
     def _encode_all(self) -> None:
@@ -371,7 +394,7 @@ class Sender(Closing):
 
     def _encode_jobs(self) -> None:
         """Encode what comes: a frame that comes alone on all cores, others side by side."""
-        with suppress(Closed):
+        with suppress(FramewireError):  # closed, or failed: whoever sends hears of that
             while (taken := self._inbox.take()) is not None:
                 number, job = taken
                 alone = self._turns.is_on(number) and not len(self._inbox)
@@ -379,10 +402,18 @@ class Sender(Closing):
                     packet = self._packet(job)
                 with self._turns.turn(number):
                     if packet is not None:
-                        self._give(packet, job.outlets)
+                        self._hand_on(packet, job.outlets)
+
+    def _hand_on(self, packet: Packet, outlets: Iterable[Outlet]) -> None:
+        try:
+            self._give(packet, outlets)
+        except Closed:
+            raise
+        except Exception as error:  # noqa: BLE001 - the top of this thread
+            self._fail(error)
 
     def _encode_orders(self) -> None:
-        with suppress(Closed):
+        with suppress(FramewireError):
             while (job := self._orders.get()) is not None:
                 self._packet(job)
                 self._waker.wake()
@@ -408,9 +439,11 @@ class Sender(Closing):
     # -- the sockets' thread ------------------------------------------------------------------
 
     def _serve(self) -> None:
+        shortage = Shortage()
         try:
             while not self._is_over():
                 now_ns = monotonic_ns()
+                shortage.look(now_ns)
                 more = [outlet.step(now_ns) for outlet in self._outlets]
                 for status in self._ledger.due(now_ns, wall_ns()):
                     for outlet in self._outlets:
@@ -418,10 +451,19 @@ class Sender(Closing):
                 pause_ms = TICK_MS if self._end_ns is None else _LAST_TICK_MS
                 sockets = [socket for outlet in self._outlets for socket in outlet.sockets]
                 wait(sockets, self._waker, 0 if any(more) else pause_ms)
-        except FramewireError as error:
-            _log.error("the sender stopped: %s", error)
+        except Exception as error:  # noqa: BLE001 - the top of this thread: whoever sends gets it
+            self._fail(error)
         finally:
             self._stop()
+
+    def _fail(self, error: Exception) -> None:
+        """A thread of ours cannot go on: none does, and whoever sends is told why."""
+        _log.error("the sender stopped", exc_info=error)
+        for box in (self._inbox, self._orders):
+            box.close(f"the sender stopped: {error!r}; make a new one")
+        self._end_ns = self._end_ns or monotonic_ns()
+        self._tell_audience()
+        self._waker.wake()
 
     def _is_over(self) -> bool:
         if self._end_ns is None:

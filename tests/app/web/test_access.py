@@ -561,3 +561,19 @@ def test_the_door_opens_again_after_all_that(camera: Camera, closed: Viewer) -> 
         until(lambda: camera.demand == WANTED)
         camera.show(1)
         assert see(client) == 1
+
+
+def test_who_tries_tokens_is_told_once_and_the_tokens_are_not(
+    closed: Viewer, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(50):
+        assert ask(closed, "/", headers={"Authorization": f"Bearer guess{number}"}).status == 401
+        assert ask(closed, f"/?token=guess{number}").status == 401
+        assert ask(closed, "/").status == 401  # who has none does not try
+    (line,) = caplog.records
+    assert line.getMessage() == "wrong token from 127.0.0.1 (1 wrong ones so far)"
+
+
+def test_a_token_that_could_be_guessed() -> None:
+    with pytest.raises(UsageError, match="8 characters at least"):
+        Access("a" * 7)

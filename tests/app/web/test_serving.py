@@ -202,6 +202,19 @@ def test_heads_that_are_too_long_are_refused(camera: Camera, viewer: Viewer) -> 
     assert ask(viewer, "/").status == 200
 
 
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_a_head_of_just_so_many_bytes(viewer: Viewer, pieces: int) -> None:
+    for size, status in ((LIMITS.head_bytes, b"200"), (LIMITS.head_bytes + 1, b"400")):
+        begin, end = b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ", b"\r\nConnection: close\r\n\r\n"
+        head = begin + b"a" * (size - len(begin) - len(end)) + end
+        with silent(viewer, b"") as client, suppress(ConnectionError):
+            for at in range(0, size, -(-size // pieces)):
+                client.sendall(head[at : at - (-size // pieces)])
+                time.sleep(0.02)
+            assert client.recv(4096)[9:12] == status
+    assert ask(viewer, "/").status == 200
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

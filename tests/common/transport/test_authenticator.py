@@ -10,8 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from common.transport.meeting import FRAME, MAX_BYTES, bindable, connectable, take, until
-from framewire.common.clock import NS, monotonic_ns
+from common.transport.meeting import (
+    DEADLINE_S,
+    FRAME,
+    MAX_BYTES,
+    bindable,
+    connectable,
+    take,
+    until,
+)
+from framewire.common.allowed import AllowList
+from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.keys import make_keys, open_keys
 from framewire.common.keytext import Keys
 from framewire.common.transport import Publisher, Socket, Subscriber
@@ -166,6 +175,27 @@ def kill_handler() -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)
     )
+
+
+def test_a_folder_that_does_not_answer_lets_nobody_in_and_holds_nothing_up(
+    folder: Path, opened: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = threading.Event()
+    look = AllowList.look
+    pub = publisher(opened)
+    first = subscriber(opened, pub)
+    assert comes_in(pub, first)
+    monkeypatch.setattr(AllowList, "look", lambda self: answers.wait(DEADLINE_S) and look(self))
+    pause(1.2)  # it looks once a second
+    second = subscriber(opened, pub)
+    assert not comes_in(pub, second)
+    pub.send(FRAME)
+    assert take(1, first.receive, pub, first) == [FRAME]
+    began_ns = monotonic_ns()
+    opened.close()
+    assert monotonic_ns() - began_ns < 5 * NS
+    answers.set()
+    until(lambda: "framewire-keys" not in {each.name for each in threading.enumerate()})
 
 
 def test_revoked_keys_are_told_once(folder: Path) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 import pytest
 
 from common.transport.meeting import DEADLINE_S, MAX_BYTES
-from faults.zmtp import MORE, frame, greeting, ready
+from faults.zmtp import MORE, frame, greeting, message, ready
 from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.endpoint import Endpoint, parse_endpoint
 from framewire.common.transport import Dialogue, Publisher, Socket, Subscriber, Waker, connections
@@ -89,6 +89,26 @@ def test_who_sends_a_message_without_an_end_is_cut(
         until(lambda: count(publisher) == 1, waker, publisher)
         assert is_open(other)
     assert "a message that does not end" in caplog.text
+
+
+def test_whole_messages_that_wait_are_no_message_without_an_end(waker: Waker) -> None:
+    """Of a receiver that has no room: as many of the largest size as its queue holds."""
+    with closing(Subscriber((ANYWHERE,), (), (b"",), MAX_BYTES)) as taker:
+        port = int(taker.endpoints[0].rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), DEADLINE_S) as giver:
+            giver.sendall(greeting() + ready(b"PUB"))
+            giver.recv(64, socket.MSG_WAITALL)
+            giver.recv(2)
+            for _ in range(4):
+                giver.sendall(message(b"lab/", b"", bytes(MAX_BYTES)))
+            taker.awaits_message = False
+            for _ in range(10):
+                wait_for((taker,), waker, 50)
+            assert count(taker) == 1
+            came: list[bytes] = []
+            while len(came) < 4:
+                came += (taker.receive() or [])[2:]
+            assert is_open(giver)
 
 
 def test_connections_are_counted_while_they_last(publisher: Publisher, waker: Waker) -> None:

@@ -5,9 +5,12 @@ benchmarks/slow_link.py: 115 kB frames, 30 a second, through 13.8 Mbit/s.
 """
 
 import math
+import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from framewire.common.clock import NS
 from framewire.common.errors import UsageError
@@ -26,6 +29,7 @@ from receiver.links.simulated_link import (
     header,
     noisy,
 )
+from receiver.publishing import packet
 
 MS = 1_000_000
 RATE = 13.774e6 / 8
@@ -286,3 +290,44 @@ def test_clocks_that_run_apart_do_not_matter() -> None:
 def test_the_same_run_twice_is_the_same() -> None:
     one, other = (simulate(6, content=alternating).answers for _ in range(2))
     assert one == other
+
+
+EXTREMES = (0, 1, 1000, 10**6, 10**9, 10**12, 10**15, 10**18, 2**63 - 1)
+
+
+@given(st.randoms(use_true_random=False))
+def test_no_answer_whatever_it_claims_makes_it_stop_asking(chance: random.Random) -> None:
+    """Clocks, waits and encoding times are what a peer says."""
+    steering = Steering(quality="auto")
+    now_ns, asked = 10**15, [10**15]
+    for _ in range(30):
+        now_ns += chance.choice((0, 1, 1000, 10**6, 3 * 10**7, 10**9))
+        said = packet(
+            chance.choice(EXTREMES),
+            chance.choice("ab"),
+            sender=chance.choice("xy"),
+            captured_ns=chance.choice(EXTREMES),
+            monotonic_ns=chance.choice(EXTREMES),
+            sent_ns=chance.choice(EXTREMES),
+            encode_us=chance.choice(EXTREMES),
+            width=chance.choice((1, 65535)),
+            quality=chance.randrange(101),
+            payload=b"",
+        ).header
+        if asked:
+            steering.answered(
+                asked_ns=asked.pop(0),
+                now_ns=now_ns,
+                waited_ns=chance.choice(EXTREMES) * 1000,
+                size=chance.choice((0, 1, 1000, 64 << 20)),
+                header=chance.choice((said, None)),
+            )
+        level = steering.level
+        assert level.quality is None or 1 <= level.quality <= 100
+        assert level.scale is None or 1 / 16 <= level.scale <= 1
+        assert 1 <= steering.credits <= 8
+        due_ns = steering.ready_ns(len(asked), now_ns)
+        assert due_ns is None if len(asked) >= steering.credits else due_ns is not None
+        if due_ns is not None:
+            assert due_ns - now_ns < 10 * NS
+            asked.append(now_ns)

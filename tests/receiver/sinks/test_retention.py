@@ -5,7 +5,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from framewire.receiver.sinks.retention import Kept, doomed
+from framewire.common.clock import NS
+from framewire.receiver.sinks.retention import Kept, Steps, doomed
 
 
 def _kept(name: str, size: int = 10, written_ns: int = 0) -> Kept:
@@ -52,3 +53,26 @@ def test_limits_hold_and_nothing_goes_without_need(
         assert sum(file.size for file in left) <= most
     if most is None:
         assert all(keep is not None and 50 - file.written_ns > keep for file in gone)
+
+
+def test_what_was_found_first_goes_first_whatever_the_clock_said_then() -> None:
+    """A clock that was set back makes new files look older than old ones."""
+    old, new = _kept("old", written_ns=100), _kept("new", written_ns=50)._replace(seen=1)
+    assert doomed([new, old], [], now_ns=60, max_bytes=10) == [old]
+
+
+def test_nothing_is_old_for_an_hour_after_the_clock_leapt_forward() -> None:
+    hour = 3600 * NS
+    steps = Steps()
+    assert steps.trusts(0, 0)
+    assert steps.trusts(10 * NS, 10 * NS)
+    assert not steps.trusts(20 * NS + hour, 20 * NS)
+    assert not steps.trusts(19 * NS + 2 * hour, 19 * NS + hour)
+    assert steps.trusts(20 * NS + 2 * hour, 20 * NS + hour)
+
+
+def test_a_clock_that_is_set_back_or_put_right_a_little_is_trusted() -> None:
+    steps = Steps()
+    assert steps.trusts(0, 0)
+    assert steps.trusts(60 * NS, 10 * NS)
+    assert steps.trusts(-3600 * NS, 20 * NS)

@@ -28,7 +28,7 @@ def _record(path: Path, frames: int = 1) -> Path:
 def _tidy(folder: Path, open_paths: list[Path] | None = None) -> list[str]:
     """What goes where everything is too old."""
     shelf = Shelf(folder, keep_ns=1, max_bytes=None)
-    gone = shelf.tidy(open_paths or [], 3600 * NS)
+    gone = shelf.tidy(open_paths or [], 3600 * NS, 0)
     return sorted(str(kept.path.relative_to(folder)) for kept in gone)
 
 
@@ -109,7 +109,7 @@ def test_what_cannot_go_makes_the_next_go(tmp_path: Path) -> None:
     other = RecordingWriter(paths[0], packet(0).header)
     other.write(packet(0))
     os.utime(paths[0], ns=(0, 0))
-    gone = Shelf(tmp_path, keep_ns=None, max_bytes=2 * size).tidy([], 3600 * NS)
+    gone = Shelf(tmp_path, keep_ns=None, max_bytes=2 * size).tidy([], 3600 * NS, 0)
     assert [kept.path for kept in gone] == [paths[1]]
     other.close()
 
@@ -118,3 +118,21 @@ def test_limits_only_where_there_are_any(tmp_path: Path) -> None:
     assert not Shelf(tmp_path, keep_ns=None, max_bytes=None).limited
     assert Shelf(tmp_path, keep_ns=None, max_bytes=1).limited
     assert _tidy(tmp_path / "missing") == []
+
+
+def test_nothing_goes_for_its_age_just_because_the_clock_leapt(tmp_path: Path) -> None:
+    _record(tmp_path / "cam" / NAME)
+    shelf = Shelf(tmp_path, keep_ns=3600 * NS, max_bytes=None)
+    assert shelf.tidy([], 60 * NS, 0) == []
+    assert shelf.tidy([], 2 * 3600 * NS, 10 * NS) == []
+    assert len(shelf.tidy([], 3 * 3600 * NS + NS, 3611 * NS)) == 1
+
+
+def test_the_first_found_goes_first_though_the_clock_was_set_back(tmp_path: Path) -> None:
+    old = _record(tmp_path / "cam" / NAME)
+    os.utime(old, ns=(7200 * NS, 7200 * NS))
+    shelf = Shelf(tmp_path, keep_ns=None, max_bytes=old.stat().st_size)
+    assert shelf.tidy([], 7200 * NS, 0) == []
+    new = _record(tmp_path / "cam" / NAME.replace("14", "13"))
+    assert [kept.path for kept in shelf.tidy([], 3600 * NS, 10 * NS)] == [old]
+    assert new.exists()

@@ -56,6 +56,23 @@ def test_what_has_no_connection_for_long_is_replaced() -> None:
     sockets.close(0)
 
 
+def test_what_cannot_be_replaced_is_kept_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    endpoint = parse_endpoint(f"tcp://127.0.0.1:{free_port()}", bind=False)
+    opened = [Pusher((), (endpoint,))]
+
+    def fail_second(bind: object, connect: object) -> Pusher:
+        if opened:
+            return opened.pop()
+        raise TransportError("no more sockets can be opened")
+
+    sockets = Sockets((), (endpoint,), fail_second)
+    (only,) = sockets
+    assert sockets.replace_dead(sockets._seen_ns[0] + 4_000_000_000) == []
+    assert list(sockets) == [only]
+    assert "was not made anew: no more sockets" in caplog.text
+    sockets.close(0)
+
+
 @pytest.mark.parametrize("pattern", ["", "req-rep+", "push-pull+"])
 def test_a_sender_that_met_another_service_finds_the_receiver_that_comes_later(
     pattern: str,

@@ -1,6 +1,8 @@
 """The capture process, with a grabber that follows a script."""
 
+import errno
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -226,6 +228,31 @@ def test_no_process_can_be_started(make: Make, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(SourceError, match="no capture process can be started: No such file"):
         make("none").open(GOING_ON)
+
+
+def test_no_descriptor_is_left_for_a_process(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "socketpair", refuse)
+    with pytest.raises(SourceError, match="no capture process can be started: Too many open files"):
+        make("none").open(GOING_ON)
+
+
+def test_no_descriptor_is_left_for_its_memory(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system throws away what does not fit, and says nothing."""
+    receive = socket.recv_fds
+
+    def without(*given: Any) -> Any:
+        data, fds, flags, address = receive(*given)
+        for fd in fds:
+            os.close(fd)
+        return data, [], flags, address
+
+    monkeypatch.setattr(socket, "recv_fds", without)
+    capture = make("160x96")
+    capture.open(GOING_ON)
+    assert "too many files are open" in why_it_ends(capture)
 
 
 # -- what it prints -----------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from framewire.common.errors import SourceError, UsageError
 from framewire.common.frame import Frame, Image, Packet
 from framewire.common.jpeg import decode, encode
 from framewire.common.testchart import read_number
-from framewire.sender.sources import devices, opencv_camera, patience
+from framewire.sender.sources import camera, devices, opencv_camera, patience
 from framewire.sender.sources.camera import CameraSource
 from framewire.sender.sources.capture import Here
 from framewire.sender.sources.devices import Camera, find_index
@@ -307,6 +307,34 @@ def test_it_is_opened_again_when_it_comes_back(
     assert heard[-1] == ("live", "")
     assert device.set_calls.count(("width", 160)) >= 2  # asked again for what was wanted
     assert len(device.threads) == 1
+    _close(source, device)
+
+
+def test_it_is_tried_as_soon_as_a_camera_is_plugged_in(
+    device: FakeCamera, monkeypatch: pytest.MonkeyPatch, eventually: "Eventually"
+) -> None:
+    monkeypatch.setattr(patience, "RETRY_S", (3600,))
+    plugged, looked = {"video0", "video2"}, list[int]()
+
+    def present() -> frozenset[str]:
+        looked.append(1)
+        return frozenset(plugged)
+
+    monkeypatch.setattr(camera, "present", present)
+    monkeypatch.setattr(camera, "_LOOK_S", 0.01)
+    monkeypatch.setattr(camera, "_READY_S", 0.01)
+    source = _open(device)
+    device.plugged = False
+    eventually(lambda: source._state[0] == "no-signal")
+    plugged.remove("video2")
+    looked.clear()
+    eventually(lambda: len(looked) > 2, "it has seen that")
+    assert len(device.opened) == 1
+    device.plugged = True
+    plugged.add("video2")
+    device.left.release()
+    assert next(iter(source)).sequence == 0
+    assert len(device.opened) == 2
     _close(source, device)
 
 

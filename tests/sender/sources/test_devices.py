@@ -147,3 +147,10 @@ def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "cv2_enumerate_cameras", None)
     with pytest.raises(SourceError, match=r"pip install 'framewire\[cameras\]'"):
         list_cameras()
+
+
+def test_what_is_plugged_in(tmp_path: Path) -> None:
+    for name in ("video0", "video12", "media0"):
+        (tmp_path / name).touch()
+    assert devices.present(tmp_path) == {"video0", "video12"}
+    assert devices.present(tmp_path / "none") == frozenset()

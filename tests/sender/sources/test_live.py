@@ -5,6 +5,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from framewire.common.jpeg import encode
 from framewire.common.testchart import read_number
 from framewire.sender.sequence import Sequence
 from framewire.sender.sources import live, patience
-from framewire.sender.sources.capture import Here
+from framewire.sender.sources.capture import Here, Shot
 from framewire.sender.sources.grabber import Traits
 from framewire.sender.sources.live import LiveSource
 from framewire.sender.sources.source import SourceOptions
@@ -36,7 +37,7 @@ class FakeGrabber:
     """Gives the pictures that the test puts in; None: the stream breaks; an error: raised."""
 
     def __init__(self, *, encoded: bool = False) -> None:
-        self.encoded = encoded
+        self.encoded, self.alone = encoded, True
         self.fate: list[Exception | None] = []
         """What the next openings do; afterwards they succeed."""
         self.opened = self.released = self.asked = 0
@@ -57,7 +58,7 @@ class FakeGrabber:
         error = self.fate.pop(0) if self.fate else None
         if error is not None:
             raise error
-        return Traits(encoded=self.encoded)
+        return Traits(encoded=self.encoded, alone=self.alone)
 
     def grab(self, into: Image | None) -> Picture | None:
         self.asked += 1
@@ -452,3 +453,140 @@ def test_pictures_are_not_copied(
     picture = chart(0)
     grabber.give(picture)
     assert np.shares_memory(next(iter(open_live(grabber))).image, picture)
+
+
+# -- pictures that are no good ------------------------------------------------------------------
+
+
+def test_a_picture_that_does_not_change_is_no_signal(
+    open_live: Callable[..., LiveSource],
+    grabber: FakeGrabber,
+    chart: "Chart",
+    fake_time: "FakeTime",
+) -> None:
+    """And it stays so after opening again, until another one comes."""
+
+    def turn() -> None:
+        fake_time.now_ns += 100 * MS
+
+    grabber.before_grab(turn)
+    states = States()
+    source = open_live(grabber)
+    source.on_state = states
+    frames = iter(source)
+    grabber.give(
+        *[chart(7)] * 40
+    )  # it is closed after some, and gives the rest when it is open again
+    grabber.give(chart(8))
+    seen = []
+    while (number := read_number(next(frames).image)) != 8:
+        seen.append(number)
+    assert set(seen) <= {7}
+    assert [state for state, _ in states.heard] == ["no-signal", "live"]
+    assert states.heard[0][1].startswith("it has shown the same picture for 2 s: the camera hangs")
+    assert fake_time.waited == [1]
+    assert grabber.opened == 2
+
+
+@pytest.mark.parametrize("fps", [None, 5])
+def test_a_still_picture_may_be_as_it_should_be(
+    open_live: Callable[..., LiveSource],
+    grabber: FakeGrabber,
+    chart: "Chart",
+    fake_time: "FakeTime",
+    eventually: "Eventually",
+    fps: float | None,
+) -> None:
+    def turn() -> None:
+        fake_time.now_ns += 100 * MS
+
+    grabber.before_grab(turn)
+    states = States()
+    source = open_live(grabber, allow_still=True, **({} if fps is None else {"fps": fps}))
+    source.on_state = states
+    grabber.give(*[chart(7)] * 60)
+    eventually(lambda: grabber.asked == 61)
+    assert states.heard == []
+    assert grabber.opened == 1
+
+
+def test_pictures_coded_as_changes_may_be_alike_for_longer(
+    open_live: Callable[..., LiveSource],
+    grabber: FakeGrabber,
+    chart: "Chart",
+    fake_time: "FakeTime",
+    eventually: "Eventually",
+) -> None:
+    def turn() -> None:
+        fake_time.now_ns += 100 * MS
+
+    grabber.alone = False
+    grabber.before_grab(turn)
+    states = States()
+    source = open_live(grabber)
+    source.on_state = states
+    grabber.give(*[chart(7)] * 90)
+    eventually(lambda: grabber.asked == 91)
+    assert states.heard == []
+    grabber.give(*[chart(7)] * 20)
+    eventually(lambda: len(states.heard) > 0)
+    assert states.heard[0][1].startswith("it has shown the same picture for 10 s")
+
+
+@pytest.mark.parametrize("fps", [None, 2])
+def test_damaged_pictures_are_no_signal(
+    open_live: Callable[..., LiveSource],
+    jpegs: list[bytes],
+    fake_time: "FakeTime",
+    eventually: "Eventually",
+    fps: float | None,
+) -> None:
+    def turn() -> None:
+        fake_time.now_ns += 100 * MS
+
+    grabber = FakeGrabber(encoded=True)
+    grabber.before_grab(turn)
+    states = States()
+    source = open_live(grabber, **({} if fps is None else {"fps": fps}))
+    source.on_state = states
+    grabber.give(*jpegs[:3], *(jpegs[0][: 200 + cut] for cut in range(24)))
+    eventually(lambda: len(states.heard) > 0)
+    assert states.heard[0][0] == "no-signal"
+    assert states.heard[0][1].startswith("it gives no whole picture: ")
+    grabber.give(jpegs[3])
+    eventually(lambda: len(states.heard) > 1)
+    assert states.heard[1:] == [("live", "")]
+
+
+def test_who_listens_late_hears_what_has_happened(
+    open_live: Callable[..., LiveSource],
+    grabber: FakeGrabber,
+    monkeypatch: pytest.MonkeyPatch,
+    eventually: "Eventually",
+) -> None:
+    monkeypatch.setattr(patience, "RETRY_S", (3600,))
+    source = open_live(grabber)
+    grabber.give(None)
+    eventually(lambda: source._state[0] == "no-signal")
+    states = States()
+    source.on_state = states
+    assert states.heard == [("no-signal", "it gives no more pictures")]
+
+
+def test_pictures_that_nobody_took_from_the_device_leave_a_hole(
+    open_live: Callable[..., LiveSource],
+    grabber: FakeGrabber,
+    chart: "Chart",
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = Here.take
+
+    def take(here: Here, timeout_s: float) -> Shot | None:
+        shot = taken(here, timeout_s)
+        return shot and replace(shot, missed=3)
+
+    monkeypatch.setattr(Here, "take", take)
+    frames = iter(open_live(grabber))
+    grabber.give(chart(0))
+    frame = next(frames)
+    assert (frame.sequence, frame.header.dropped) == (3, 3)

@@ -5,7 +5,14 @@ import pytest
 
 from framewire.common.clock import NS
 from framewire.common.frame import Image
-from framewire.sender.sources.patience import FIRST_NS, QUIET_NS, BackOff, Patience, Stillness
+from framewire.sender.sources.patience import (
+    FIRST_NS,
+    LOST_NS,
+    QUIET_NS,
+    BackOff,
+    Patience,
+    Stillness,
+)
 
 START = 100 * NS
 NOISE = np.random.default_rng(1)
@@ -37,38 +44,38 @@ def a_camera(*times_s: float) -> Patience:
     return patience
 
 
-def test_a_camera_that_stops_is_told_and_given_up_at_once() -> None:
+def test_a_camera_that_stops_is_told_and_given_up() -> None:
     patience = a_camera(0, 0.033, 0.066)
     last = START + round(0.066 * NS)
     assert patience.quiet(last + QUIET_NS - 1) == ""
-    assert not patience.over(last + QUIET_NS - 1)
-    assert patience.quiet(last + QUIET_NS) == "it gives no picture for 2.5 s"
-    assert patience.over(last + QUIET_NS)
+    assert patience.quiet(last + QUIET_NS) == "it gives no picture for 2 s"
+    assert not patience.over(last + LOST_NS - 1)
+    assert patience.over(last + LOST_NS)
 
 
 @pytest.mark.parametrize("times_s", [(), (1.0,)])
 def test_the_first_pictures_are_told_of_but_waited_for(times_s: tuple[float, ...]) -> None:
     patience = a_camera(*times_s)
     since = START + round(sum(times_s) * NS)
-    assert patience.quiet(since + QUIET_NS).endswith("no picture for 2.5 s")
+    assert patience.quiet(since + QUIET_NS).endswith("no picture for 2 s")
     assert not patience.over(since + FIRST_NS - 1)
     assert patience.over(since + FIRST_NS)
 
 
 def test_a_camera_that_opens_and_gives_nothing() -> None:
-    assert a_camera().quiet(START + QUIET_NS) == "it opens, but gives no picture for 2.5 s"
+    assert a_camera().quiet(START + QUIET_NS) == "it opens, but gives no picture for 2 s"
 
 
 def test_a_slow_camera_is_not_lost_between_two_pictures() -> None:
     patience = a_camera(0, 5, 10)
     assert not patience.quiet(START + 24 * NS)
-    assert patience.quiet(START + 25 * NS) == "it gives no picture for 15.0 s"
+    assert patience.quiet(START + 25 * NS) == "it gives no picture for 15 s"
     assert patience.over(START + 25 * NS)
 
 
 def test_one_long_pause_is_forgotten() -> None:
     patience = a_camera(0, 0.1, 2.5, *(2.5 + i / 10 for i in range(1, 40)))
-    assert patience.over(START + round(6.4 * NS) + QUIET_NS)
+    assert patience.over(START + round(6.4 * NS) + LOST_NS)
 
 
 def test_no_pause_is_waited_for_longer_than_a_minute() -> None:
@@ -82,6 +89,13 @@ def test_what_cannot_be_shown_is_the_reason() -> None:
     assert patience.quiet(START + 3 * NS) == "it gives no whole picture"
     patience.picture(START + 4 * NS)
     assert patience.quiet(START + 30 * NS) == "it gives no picture for 11.7 s"
+
+
+def test_time_in_which_nobody_looked_does_not_count() -> None:
+    patience = a_camera(0, 0.1)
+    patience.paused(60 * NS)
+    assert patience.quiet(START + 62 * NS) == ""
+    assert patience.quiet(START + 63 * NS)
 
 
 def test_opening_begins_anew() -> None:
@@ -106,11 +120,11 @@ def test_noise_is_no_still_picture() -> None:
 
 
 @pytest.mark.parametrize("picture", [noisy(), noisy(8, 6), bytes(10_000), b""])
-def test_the_same_picture_for_two_and_a_half_seconds(picture: Image | bytes) -> None:
+def test_the_same_picture_for_two_seconds(picture: Image | bytes) -> None:
     seen = shown(Stillness(), [picture] * 40)
     # The first look at all of it comes with the second picture.
-    assert seen.index(True) in (25, 26)
-    assert all(seen[26:])
+    assert seen.index(True) in (20, 21)
+    assert all(seen[21:])
 
 
 def test_a_picture_that_changes_somewhere_is_another_one() -> None:

@@ -8,12 +8,14 @@ import sys
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2  # before av: in a process that loads PyAV first, cv2.imshow hangs for ever
 import av
+import numpy as np
 import pytest
 
 from framewire.common.errors import SourceError
@@ -198,6 +200,61 @@ def test_a_camera_that_restarts(
         eventually(lambda: "live" in heard)
         assert rtsp.plays > plays
         assert next(frames).sequence > before
+
+
+def test_a_camera_that_changes_its_size(
+    rtsp: Rtsp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FFmpeg in OpenCV scales to the size that it was opened with; most cameras hang up anyway."""
+    monkeypatch.setattr(patience, "RETRY_S", (0.01,))
+    larger = tmp_path / "larger.mkv"
+    with av.open(str(larger), "w", format="matroska") as container:
+        stream = container.add_stream("libx264", 50, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        for number in range(50):
+            image = np.full((240, 320, 3), number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")))
+        container.mux(stream.encode())
+    with open_source(rtsp.url) as source:
+        frames = iter(source)
+        assert next(frames).image.shape == (96, 160, 3)
+        rtsp.frames = _units(str(larger))
+        dark = next(f for f in islice(frames, 500) if int(f.image.max()) - int(f.image.min()) < 9)
+        assert dark.image.shape == (96, 160, 3)
+        rtsp.up = False
+        assert rtsp.stopped.wait(0.5) is False
+        rtsp.up = True
+        assert any(frame.image.shape == (240, 320, 3) for frame in islice(frames, 500))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\x00\xff" * 5000,
+        b"HTTP/1.1 400 Bad Request\r\n\r\n",
+        b"RTSP/1.0 404 Not Found\r\nCSeq: 1\r\n\r\n",
+        b"RTSP/1.0 200 OK\r\nCSeq: 1\r\n",
+    ],
+    ids=["rubbish", "http", "refused", "half-a-head"],
+)
+def test_what_is_no_rtsp_camera(answer: bytes) -> None:
+    """Told in one line, by itself, in the time of one try."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_all() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+                        connection.settimeout(8)
+                        connection.recv(4096)
+
+        threading.Thread(target=answer_all, daemon=True).start()
+        with pytest.raises(SourceError, match=r"cannot open rtsp://127.0.0.1") as caught:
+            open_source(f"rtsp://127.0.0.1:{listener.getsockname()[1]}/yard")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_camera_that_is_not_there() -> None:

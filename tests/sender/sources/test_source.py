@@ -1,11 +1,13 @@
 """What every source shares: its options, its closing, and the headers of its pictures."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from framewire.common import wire
+from framewire.common.clock import NS, monotonic_ns
 from framewire.common.errors import JpegError, UsageError
 from framewire.common.jpeg import decode, encode
 from framewire.sender.sources.source import (
@@ -152,3 +154,58 @@ def test_padding_and_missing_tables_are_repaired(chart: "Chart") -> None:
 def test_what_is_no_jpeg_is_refused(chart: "Chart", cut: int) -> None:
     with pytest.raises(JpegError):
         jpeg_packet("cam", 0, MOMENT, encode(chart(3), 80)[:cut])
+
+
+# -- what becomes of it -------------------------------------------------------------------------
+
+
+def test_a_read_that_does_not_come_back_is_told_and_so_is_its_end() -> None:
+    source = PaperSource("paper", SourceOptions())
+    heard: list[tuple[str, str]] = []
+    source.on_state = lambda *said: heard.append(said)
+    source.look_after(monotonic_ns() + 60 * NS)  # it reads nothing
+    with source._read():
+        source.look_after(monotonic_ns() + NS)
+        assert heard == []
+        source.look_after(monotonic_ns() + 2 * NS)
+        source.look_after(monotonic_ns() + 3 * NS)
+    reason = "it cannot be read: its disk, mount or server has given nothing for 2 s"
+    assert heard == [("no-signal", reason), ("live", "")]
+    source.look_after(monotonic_ns() + 60 * NS)
+    assert len(heard) == 2
+
+
+def test_items_are_read_one_by_one() -> None:
+    source = PaperSource("paper", SourceOptions())
+    during = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            during.append(source._reads_since_ns > 0)
+            yield number
+
+    seen = [(item, source._reads_since_ns) for item in source._each(items())]
+    assert seen == [(0, 0), (1, 0), (2, 0)]
+    assert during == [True] * 3
+
+
+def test_nobody_need_listen() -> None:
+    source = PaperSource("paper", SourceOptions())
+    source._tell("no-signal", "gone")
+    source.on_state("live", "")
+
+
+def test_the_log_says_it_once(caplog: pytest.LogCaptureFixture) -> None:
+    source = PaperSource("paper", SourceOptions())
+    for state, reason in (
+        ("no-signal", "gone"),
+        ("no-signal", "gone"),
+        ("live", ""),
+        ("ended", "cut"),
+    ):
+        source._tell(state, reason)  # type: ignore[arg-type]
+    assert [record.getMessage() for record in caplog.records] == [
+        "paper: no signal: gone",
+        "paper: the signal is back",
+        "paper: cut",
+    ]

@@ -383,6 +383,33 @@ def test_a_cut_file_gives_what_it_holds(tmp_path: Path, make_clip: "MakeClip") -
     assert numbers[:20] == list(range(20))  # where it is cut, frames may lack what they refer to
 
 
+@pytest.mark.parametrize(("loop", "state"), [(False, "ended"), (True, "live")])
+def test_a_video_that_ends_before_its_head_says_so_is_told(
+    tmp_path: Path, make_clip: "MakeClip", loop: bool, state: str
+) -> None:
+    path = tmp_path / "cut.mkv"
+    make_clip(path, range(0, 20_000, 100), muxer="matroska")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    heard: list[tuple[str, str]] = []
+    with VideoSource(str(path), SourceOptions(speed=0, loop=loop)) as source:
+        source.on_state = lambda *said: heard.append(said)
+        assert len(list(islice(source, 200))) > 50
+    ((told, reason),) = heard
+    assert told == state
+    assert "cut.mkv ends after " in reason
+    assert "it says that it lasts 20.0 s: it was cut or is damaged" in reason
+
+
+def test_a_whole_video_is_not_said_to_be_cut(tmp_path: Path, make_clip: "MakeClip") -> None:
+    heard: list[tuple[str, str]] = []
+    for times in ([0, 40, 120, 130, 5000, 9000], [0], range(0, 4000, 40)):
+        path = make_clip(tmp_path / f"{len(times)}.mp4", times)
+        with VideoSource(path, FAST) as source:
+            source.on_state = lambda *said: heard.append(said)
+            assert len(list(source)) == len(times)
+    assert heard == []
+
+
 def test_a_video_without_a_picture(
     tmp_path: Path, make_clip: "MakeClip", monkeypatch: pytest.MonkeyPatch
 ) -> None:

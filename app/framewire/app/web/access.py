@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -14,10 +15,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from framewire.common.clock import NS, monotonic_ns
 from framewire.common.errors import UsageError
-from framewire.common.listening import Address
+from framewire.common.listening import Address, is_called
 
 __all__ = ["Access", "Gate"]
+
+_log = logging.getLogger("framewire.web")
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -39,8 +43,11 @@ _PREFLIGHT = {
 }
 _MARKS = re.compile(r"[\x00-\x1f\x7f]")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]+")  # in an address and a cookie as it is
+_SHORTEST = 8
+"""Of letters and digits: 40 years for who tries 2,000 a second, which is more than we answer. Nobody
+is locked out after so many failures: behind a proxy all visitors have the same address."""
+_QUIET_NS = 60 * NS
 _NAME = r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]+)?"
-_HOST = re.compile(_NAME, re.IGNORECASE)
 _ORIGIN = re.compile(rf"https?://{_NAME}")
 
 
@@ -66,6 +73,11 @@ class Access:
     def __post_init__(self) -> None:
         if self.token is not None and not _TOKEN.fullmatch(self.token):
             raise UsageError("a token is made of letters, digits, '.', '_', '~' and '-'")
+        if self.token is not None and len(self.token) < _SHORTEST:
+            raise UsageError(
+                f"a token has {_SHORTEST} characters at least, or it could be guessed: leave "
+                "--token out, and one is made"
+            )
         for origin in self.origins:
             if not _ORIGIN.fullmatch(origin):
                 raise UsageError(f"{origin!r} is no site's origin: it is as in https://example.org")
@@ -73,16 +85,12 @@ class Access:
     @classmethod
     def at(cls, address: Address, token: str | None = None, origins: Collection[str] = ()) -> Self:
         """As it should be for a server that listens at `address`."""
-        names = {"localhost", "127.0.0.1", "::1", address.host} if address.local else ()
-        return cls(token, names, origins)
+        return cls(token, address.names, origins)
 
     def knows(self, host: str) -> bool:
         """Whether a Host header names this server."""
-        match = _HOST.fullmatch(host)
-        if not self.hosts or not match:
-            return not self.hosts
-        name = (match[1] or match[2]).lower()
-        return name in self.hosts or any(name == _name_of(origin) for origin in self.origins)
+        others = map(_name_of, self.origins) if self.hosts else ()
+        return is_called(host, {*self.hosts, *others})
 
     def trusts(self, origin: str | None, host: str) -> bool:
         """Whether a page of `origin` (None: no page, or one of ours) may ask."""
@@ -113,6 +121,8 @@ class Gate:
         self._app = app
         self._access = access
         self._secure = secure
+        self._wrong = 0
+        self._said_ns = -_QUIET_NS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -149,7 +159,10 @@ class Gate:
             return Response(status_code=204, headers=_PREFLIGHT)  # browsers ask without the token
         query = parse_qsl(scope["query_string"].decode("latin-1"))
         asked = [value for key, value in query if key == "token"]
-        if not self._access.admits([*asked, *_offered(scope, headers, self._access.cookie)]):
+        offered = [*asked, *_offered(scope, headers, self._access.cookie)]
+        if not self._access.admits(offered):
+            if offered:
+                self._note_wrong_token(scope)
             return PlainTextResponse(
                 "this server wants a token: open the address that `framewire web` printed\n", 401
             )
@@ -162,6 +175,15 @@ class Gate:
                 response.headers.append("set-cookie", self._cookie(self._access.token))
             return response
         return None
+
+    def _note_wrong_token(self, scope: Scope) -> None:
+        """Tell once a minute that somebody tries; not what."""
+        self._wrong += 1
+        now_ns = monotonic_ns()
+        if now_ns - self._said_ns >= _QUIET_NS:
+            self._said_ns = now_ns
+            client = scope.get("client") or ("an unknown address",)
+            _log.warning("wrong token from %s (%d wrong ones so far)", client[0], self._wrong)
 
     def _cookie(self, token: str) -> str:
         """Without a path: the browser takes the folder of this page, whatever stands before it.

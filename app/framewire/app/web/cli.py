@@ -2,14 +2,18 @@
 
 import secrets
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from framewire.app.web.access import Access
 from framewire.app.web.entrance import listen_for_viewers
+from framewire.app.web.limits import LIMITS
 from framewire.app.web.running import Running
+from framewire.common.config import limits_from
 from framewire.common.errors import UsageError
 from framewire.common.listening import Address, parse_address
 from framewire.common.options import (
@@ -24,7 +28,6 @@ from framewire.common.options import (
     Switch,
     Verbose,
     WithKeys,
-    limits_from,
 )
 from framewire.common.terminal import EXIT_DONE, Stopper, print_json, set_up_logging
 from framewire.receiver import Receiver
@@ -44,6 +47,7 @@ def web(
     allow_origin: Annotated[list[str] | None, Parameter(negative="")] = None,
     keep_warm: Switch = False,
     recordings: Path | None = None,
+    connections: Annotated[int, Parameter(validator=Number(gte=1))] = LIMITS.connections,
     bind: BindSenders = None,
     duration: Duration = None,
     max_topics: MaxTopics = None,
@@ -74,8 +78,11 @@ def web(
         Take all pictures all the time, so that the first look finds them there.
     recordings
         Folder of recordings (`framewire record --out FOLDER`) to show and play, too.
+    connections
+        How many there may be at a time; fewer where the system allows few open files.
     """
     set_up_logging(verbose=verbose)
+    limits = replace(LIMITS, connections=connections)
     if (tls_cert is None) != (tls_key is None):
         raise UsageError("a certificate and its key go together: --tls-cert and --tls-key")
     if recordings is not None and not recordings.is_dir():
@@ -85,7 +92,7 @@ def web(
         token = secrets.token_urlsafe(_TOKEN_BYTES)
     access = Access.at(address, token, allow_origin or ())
     with (
-        listen_for_viewers(address) as listener,
+        listen_for_viewers(address, limits) as listener,
         Receiver(
             *endpoints,
             bind=bind or (),
@@ -103,6 +110,7 @@ def web(
             key=tls_key,
             warm=keep_warm,
             recordings=recordings,
+            limits=limits,
         ) as viewer,
         Stopper(duration=duration) as stop,
     ):

@@ -44,10 +44,10 @@ class Disk(Closing):
         answer: asyncio.Future[T] = self._loop.create_future()
         self._queue(answer, lambda: function(*arguments))
         try:
-            async with asyncio.timeout(None if patient else self._limits.disk_s):
+            async with asyncio.timeout(None if patient else self._limits.disk_s) as limit:
                 return await answer
         except TimeoutError:
-            if answer.cancelled():
+            if limit.expired():
                 raise DiskSilent("the disk with the recordings does not answer") from None
             raise  # the function's own
 

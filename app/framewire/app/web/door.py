@@ -27,8 +27,9 @@ class Door(H11Protocol, asyncio.BufferedProtocol):
         self._look_again(None)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next bytes go (asyncio)."""
-        return self._buffer
+        """Where the next bytes go (asyncio): no more than a head may still have."""
+        room = self.limits.head_bytes - len(self.conn.trailing_data[0])
+        return self._buffer[: max(1, room)]
 
     def buffer_updated(self, nbytes: int) -> None:
         """They are there (asyncio)."""

@@ -19,7 +19,11 @@ __all__ = ["Entrance", "Guest", "listen_for_viewers"]
 _log = logging.getLogger("framewire.web")
 
 _FULL = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_AGAIN_S = 0.05
+_BACKLOG = 1024
+"""Connections that wait in the kernel. Who finds no place there tries again after a second."""
+_AGAIN_S = 0.005
+_TURNS = 3
+"""Of the loop, until a connection that was sent away is closed."""
 _QUIET_S = 60.0
 """That there is no room is said no more often."""
 
@@ -30,6 +34,7 @@ def listen_for_viewers(address: Address, limits: Limits = LIMITS) -> socket.sock
     Connections inherit that on Linux; elsewhere they are as the system makes them.
     """
     listener = listen(address)
+    listener.listen(_BACKLOG)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, limits.send_buffer_bytes)
     # Else the end of a picture waits until the other end has acknowledged the rest: 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -82,9 +87,15 @@ class Entrance:
             except OSError as error:
                 await self._refused(error)
                 continue
-            if len(self._arriving) + len(self._present()) >= self._limits.connections:
+            # Without a handshake they are guests at once, and would be counted twice.
+            arriving = len(self._arriving) if self._tls else 0
+            full = arriving + len(self._present()) >= self._limits.connections
+            if full:
                 self._make_room()
             self._arriving[self._begin(connection)] = self._loop.time()
+            # Those who wait are accepted without the loop's going on: let it, and who is sent away go.
+            for _ in range(_TURNS if full else 1):
+                await asyncio.sleep(0)
 
     def _begin(self, connection: socket.socket) -> asyncio.Task[None]:
         task = self._loop.create_task(self._admit(connection))

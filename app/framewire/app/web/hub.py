@@ -13,6 +13,7 @@ from framewire.common.clock import NS, monotonic_ns, wall_ns
 from framewire.common.closing import Closing
 from framewire.common.errors import Closed
 from framewire.common.frame import Packet
+from framewire.common.newest import Newest
 from framewire.common.topic import wire_topic
 from framewire.receiver import Receiver, ReceiverStats, TopicReceived
 from framewire.receiver.account import STALE_S
@@ -85,11 +86,13 @@ class Hub(Closing):
     """
 
     def __init__(self, receiver: Receiver, *, warm: bool = False, limits: Limits = LIMITS) -> None:
+        self.failure: Exception | None = None
+        """What ended it, if something did."""
         self._receiver, self._limits = receiver, limits
         self._loop = asyncio.get_running_loop()
         self._lock = threading.Lock()
-        self._arrived: dict[str, Packet] = {}
-        self._newest: dict[str, Packet] = {}
+        self._arrived = Newest()
+        self._newest = Newest()
         self._looks: dict[str, set[Look]] = {}
         self._wanted: Counter[bytes] = Counter()
         self._states: dict[str, tuple[str, str, int]] = {}
@@ -221,12 +224,15 @@ class Hub(Closing):
     # -- the thread that reads --------------------------------------------------------------------
 
     def _read(self) -> None:
-        for packet in self._receiver.packets():
-            with self._lock:
-                waits = bool(self._arrived)
-                self._arrived[packet.topic] = packet
-            if not waits:
-                self._call(self._take)
+        try:
+            for packet in self._receiver.packets():
+                with self._lock:
+                    waits = bool(self._arrived)
+                    self._arrived[packet.topic] = packet
+                if not waits:
+                    self._call(self._take)
+        except Exception as error:  # noqa: BLE001 - the top of this thread: who runs it asks
+            self.failure = error
         self._call(self._end)
 
     def _call(self, function: Callable[[], None]) -> None:
@@ -235,7 +241,7 @@ class Hub(Closing):
 
     def _take(self) -> None:
         with self._lock:
-            arrived, self._arrived = self._arrived, {}
+            arrived, self._arrived = self._arrived, Newest()
         for name, packet in arrived.items():
             if packet.header.codec != "jpeg":
                 continue  # browsers do not know raw pixels

@@ -9,10 +9,10 @@ from pathlib import Path
 from framewire.app.web.access import Access, Gate
 from framewire.app.web.disk import Disk
 from framewire.app.web.hub import Hub
+from framewire.app.web.library import Library
 from framewire.app.web.limits import LIMITS, Limits
 from framewire.app.web.server import make_app
 from framewire.app.web.serving import Server
-from framewire.app.web.shelf import Shelf
 from framewire.common.closing import Closing
 from framewire.receiver import Receiver
 
@@ -57,8 +57,9 @@ class Running(Closing):
 
     def check(self) -> None:
         """Raise what ended it, if something did."""
-        if self._error is not None:
-            raise self._error
+        error = self._error or self.hub.failure
+        if error is not None:
+            raise error
 
     def _run(self) -> None:
         try:
@@ -74,9 +75,9 @@ class Running(Closing):
         with ExitStack() as stack:
             hub = stack.enter_context(Hub(self._receiver, warm=self._warm, limits=self._limits))
             folder = self._recordings
-            shelf = stack.enter_context(Shelf(folder)) if folder is not None else None
+            library = stack.enter_context(Library(folder)) if folder is not None else None
             disk = stack.enter_context(Disk(self._limits))
-            gate = Gate(make_app(hub, shelf, disk), self._access, secure=cert is not None)
+            gate = Gate(make_app(hub, library, disk), self._access, secure=cert is not None)
             self.hub, self.server = hub, Server(gate, cert=cert, key=key, limits=self._limits)
             self.loop = asyncio.get_running_loop()
             self._ready.set()

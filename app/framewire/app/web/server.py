@@ -32,7 +32,7 @@ from framewire.app.web.answers import (
 )
 from framewire.app.web.disk import Disk, DiskSilent
 from framewire.app.web.hub import Hub, Look, Stream
-from framewire.app.web.shelf import Shelf
+from framewire.app.web.library import Library
 from framewire.app.web.theatre import Theatre
 from framewire.common import __version__
 from framewire.common.clock import wall_ns
@@ -51,7 +51,7 @@ SNAPSHOT_S = 2.0
 HEALTH_S = 2.0
 
 
-def make_app(hub: Hub, shelf: Shelf | None = None, disk: Disk | None = None) -> Starlette:
+def make_app(hub: Hub, library: Library | None = None, disk: Disk | None = None) -> Starlette:
     """The paths, all below whatever stands before them in a proxy; of recordings, if there are."""
     app = Starlette(
         routes=[
@@ -63,13 +63,13 @@ def make_app(hub: Hub, shelf: Shelf | None = None, disk: Disk | None = None) -> 
             Route("/api/streams", streams),
             Route("/healthz", health),
             Route("/metrics", metrics),
-            *(Theatre(shelf, disk or Disk()).routes if shelf is not None else ()),
+            *(Theatre(library, disk or Disk()).routes if library is not None else ()),
         ],
         exception_handlers={HTTPException: plain, DiskSilent: busy},
     )
     app.router.redirect_slashes = False  # that would lead out of a proxy's path
     app.state.hub = hub
-    app.state.shelf = shelf
+    app.state.library = library
     app.state.figures = WebFigures(hub)
     return app
 
@@ -163,7 +163,7 @@ async def streams(request: Request) -> Response:
         {
             "version": __version__,
             "now_ns": wall_ns(),
-            "recordings": request.app.state.shelf is not None,
+            "recordings": request.app.state.library is not None,
             "streams": listed,
         }
     )

@@ -39,7 +39,7 @@ class _Config(uvicorn.Config):
             access_log=False,
             server_header=False,
             limit_concurrency=limits.connections + 1,
-            h11_max_incomplete_event_size=limits.head_bytes,
+            h11_max_incomplete_event_size=limits.head_bytes - 1,  # at that, it is still incomplete
             ws_max_size=limits.message_bytes,
             ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,

@@ -20,10 +20,10 @@ from starlette.websockets import WebSocket
 from framewire.app.web.answers import BUSY, UNFIT, close, gone, json_answer, topic_of
 from framewire.app.web.cutting import GivenUp, Nothing, TooLong, cut
 from framewire.app.web.disk import Disk, DiskSilent
+from framewire.app.web.library import Library
 from framewire.app.web.reel import Reel
 from framewire.app.web.seat import Seat
 from framewire.app.web.sending import file_answer
-from framewire.app.web.shelf import Shelf
 from framewire.app.web.tapes import Tape, state_of
 from framewire.common import __version__
 from framewire.common.clock import NS, wall_ns
@@ -46,10 +46,10 @@ _MKV = "video/x-matroska"
 
 
 class Theatre:
-    """The paths below which a shelf's recordings are. Of one event loop."""
+    """The paths below which the recordings of a library are. Of one event loop."""
 
-    def __init__(self, shelf: Shelf, disk: Disk) -> None:
-        self._shelf = shelf
+    def __init__(self, library: Library, disk: Disk) -> None:
+        self._library = library
         self._disk = disk
         self._seats = 0
         self._cuts = 0
@@ -73,16 +73,16 @@ class Theatre:
         return json_answer(await self._disk.ask(self._listed))
 
     def _listed(self) -> dict[str, Any]:
-        self._shelf.look(LIST_S)
+        self._library.look(LIST_S)
         now_ns = wall_ns()
         files: dict[str, list[dict[str, Any]]] = {}
-        for tape in sorted(self._shelf.tapes, key=lambda tape: (tape.began_ns, tape.name)):
+        for tape in sorted(self._library.tapes, key=lambda tape: (tape.began_ns, tape.name)):
             files.setdefault(tape.topic, []).append(_described(tape, now_ns))
         return {
             "version": __version__,
             "now_ns": now_ns,
-            "folder": self._shelf.folder.name,
-            "unread": self._shelf.unread,
+            "folder": self._library.folder.name,
+            "unread": self._library.unread,
             "topics": [{"topic": topic, "files": files[topic]} for topic in sorted(files)],
         }
 
@@ -103,12 +103,14 @@ class Theatre:
 
     async def _reel(self, connection: HTTPConnection) -> Reel:
         topic = topic_of(connection)
-        await self._disk.ask(self._shelf.look)
-        if not self._shelf.line(topic):
-            await self._disk.ask(self._shelf.look, OPEN_S)
-        if not self._shelf.line(topic):
-            raise HTTPException(404, f"there are no recordings of {topic}")
-        return self._shelf.reel(topic)
+        for wait_s in (0.0, OPEN_S):
+            if await self._disk.ask(self._has, topic, wait_s):
+                return self._library.reel(topic)
+        raise HTTPException(404, f"there are no recordings of {topic}")
+
+    def _has(self, topic: str, wait_s: float) -> bool:
+        self._library.look(wait_s)
+        return bool(self._library.line(topic))
 
     async def download(self, request: Request) -> Response:
         """A file as it is."""
@@ -127,8 +129,8 @@ class Theatre:
             raise HTTPException(404, "there is no such recording") from error
 
     def _found(self, name: str) -> Tape | None:
-        self._shelf.look(LIST_S)
-        return self._shelf.find(name)
+        self._library.look(LIST_S)
+        return self._library.find(name)
 
     async def cut(self, request: Request) -> Response:
         """A part of a topic's recordings, as a file."""

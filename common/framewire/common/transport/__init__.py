@@ -9,6 +9,7 @@ Why each option is set is in docs/ARCHITECTURE.md; ZMQ_HEARTBEAT_IVL and ZMQ_CON
 from framewire.common.transport.crowd import Peer
 from framewire.common.transport.dialogue import Dialogue, Sent
 from framewire.common.transport.pubsub import Publisher, Subscriber
+from framewire.common.transport.shortage import Shortage
 from framewire.common.transport.sockets import Socket, open_sockets
 from framewire.common.transport.waiting import TICK_MS, wait
 from framewire.common.transport.waking import Waker
@@ -22,6 +23,7 @@ __all__ = [
     "Puller",
     "Pusher",
     "Sent",
+    "Shortage",
     "Socket",
     "Subscriber",
     "Waker",

@@ -32,6 +32,7 @@ _LOOK_MS = 1000
 _FRESH_NS = NS // 5
 """Who is not allowed as of a look longer ago than this is worth another."""
 _AGAIN_S = 0.2
+_JOIN_S = 1.0
 
 
 class Door:
@@ -126,12 +127,12 @@ class Authenticator:
         with self._lock:
             self._doors.pop(door.domain, None)
 
-    def close(self) -> None:
-        """Stop, before the context ends."""
+    def close(self) -> bool:
+        """Stop, before the context ends; False if it does not: a folder's disk does not answer."""
         self._closing = True
         self._waker.wake()
-        self._thread.join()
-        self._waker.close()
+        self._thread.join(_JOIN_S)
+        return not self._thread.is_alive()
 
     # -- the handler's thread -----------------------------------------------------------------
 
@@ -148,6 +149,7 @@ class Authenticator:
                     repr(error),
                 )
                 pause(_AGAIN_S)
+        self._waker.close()
 
     def _serve(self, handler: "zmq.Socket[bytes]") -> None:
         look_ns = monotonic_ns()

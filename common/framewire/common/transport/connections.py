@@ -2,22 +2,28 @@
 
 import errno
 import logging
+import os
 import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Literal
 
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
-from framewire.common.clock import monotonic_ns
+from framewire.common.clock import NS, monotonic_ns
 from framewire.common.descriptors import most_descriptors
 from framewire.common.transport.crowd import Crowd, Peer
+from framewire.common.transport.handshakes import Handshakes
 from framewire.common.transport.refusals import Refusals
 from framewire.common.transport.traffic import taken_bytes
 from framewire.common.transport.unfinished import SLACK_BYTES, Unfinished
 
-__all__ = ["MOST_CONNECTIONS", "Connections"]
+__all__ = ["MOST_CONNECTIONS", "Connections", "Stage"]
+
+Stage = Literal["alone", "greeting", "open"]
+"""Nobody who speaks this protocol is at the other end; somebody may be, the handshake goes on; it is done."""
 
 _log = logging.getLogger("framewire.transport")
 
@@ -31,6 +37,8 @@ _ENDLESS = "it sends a message that does not end"
 _TALKS = "it talks where it should only listen"
 _HANDSHAKE_BYTES = 512
 """What both sides say before the first message, at most: with keys some 400 bytes."""
+_GREETING_NS = 7 * NS // 2
+"""ZeroMQ ends a handshake after three seconds, but does not know that one with a web server is none."""
 _BURST = 256  # events at a time; the next look goes on where this one ended
 _EVENTS = (
     zmq.EVENT_ACCEPTED
@@ -41,36 +49,32 @@ _EVENTS = (
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
-_MISMATCH = zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH
-_CRYPTO = zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC
-_REFUSED: Mapping[tuple[bool, bool, int], str] = {
-    # (whether they came to us, whether we have keys, what ZeroMQ says)
-    (True, True, _MISMATCH): "it speaks without keys, and this address is for those who have one",
-    (True, False, _MISMATCH): "it speaks with keys, and this address has none",
-    (True, True, _CRYPTO): "it takes this side for another: its --server-key is not our public key",
-    (False, True, _MISMATCH): "it speaks without keys; refusing to go on in plain text",
-    (False, False, _MISMATCH): "it speaks with keys only: give --key and --server-key",
-    (False, True, _CRYPTO): "it is not who it should be: its key is not that of --server-key",
+_ENDS_WITH_KEYS = _EVENTS & ~zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+"""Of sockets with keys. libzmq 4.3.5 tells of a message that was changed on its way by this event, too,
+and sending that makes it forget (by `errno`) that it has to end the connection: it stands for ever then,
+and nothing comes through it any more."""
+_REFUSED: Mapping[bool, str] = {  # by whether they came to us; where there are no keys here
+    True: "it speaks with keys, and this address has none",
+    False: "it speaks with keys only: give --key and --server-key",
+}
+_REFUSED_WITH_KEYS: Mapping[bool, str] = {
+    True: "it has no keys, or takes this side for another: its --server-key is not our public key",
+    False: "it speaks without keys; refusing to go on in plain text",
 }
 _DENIED = "it does not allow this key: copy its .key file into the folder of --allow there"
 _HANG_UPS = {errno.EPIPE, errno.ECONNRESET}
 _MOST_NAMES = 256
 _HUNG_UP = 3  # so often in a row it is no restart
 _HANGS_UP: Mapping[tuple[bool, bool], str] = {
-    # Who finds first that one side has keys and the other has none hangs up, often before the other
-    # could find it, too. The missing row: who calls an address without keys may just look if it is there.
+    # (Whether they came to us, whether there are keys here.) Who finds first that one side has keys and
+    # the other has none hangs up, often before the other could find it, too. The missing row: who calls
+    # an address without keys may just look if it is there.
     (True, True): "it hangs up at the first word: has it no keys, or not the right --server-key?",
-    (
-        False,
-        True,
-    ): "it hangs up at the first word: is its key the one that --server-key names, and does "
+    (False, True): "it hangs up at the first word: is its key the one that --server-key names, and does "
     "it speak with keys at all?",
-    (
-        False,
-        False,
-    ): "it hangs up at the first word: does it speak with keys (--key, --server-key), or is "
+    (False, False): "it hangs up at the first word: does it speak with keys (--key, --server-key), or is "
     "it no framewire?",
-}
+}  # fmt: skip
 
 
 class _Process:
@@ -113,8 +117,15 @@ class _Process:
             excess = max(0, self._connections - room)
             return min(MOST_CONNECTIONS, max(room // max(1, self._sockets), connections - excess))
 
+    def forget(self) -> None:
+        """In a forked child, which has none of them; whoever held the lock is not here."""
+        self._lock = threading.Lock()
+        self._sockets = self._connections = 0
+
 
 _process = _Process()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_process.forget)
 
 
 class Connections:
@@ -132,17 +143,33 @@ class Connections:
         self._keyed = keyed
         self._hung_up = 0
         self._crowd = Crowd()
+        self._handshakes = Handshakes()
         self._workers = watched.type == zmq.PUSH
-        slack_bytes = _WORKERS_BYTES if self._workers else SLACK_BYTES
-        self._unfinished = Unfinished(int(watched.getsockopt(zmq.MAXMSGSIZE)), slack_bytes)
-        self._reason = ""
+        self._unfinished = Unfinished(
+            int(watched.getsockopt(zmq.MAXMSGSIZE)),
+            int(watched.getsockopt(zmq.RCVHWM)),
+            _WORKERS_BYTES if self._workers else SLACK_BYTES,
+        )
+        self._reason: str | None = None
+        """Why the connection that ends next does; None: nothing was said of that."""
         self.ready = False
         """Of a connecting socket: whether its last handshake was good and the connection is up."""
-        self.monitor: zmq.Socket[bytes] = watched.get_monitor_socket(_EVENTS)
+        self.monitor: zmq.Socket[bytes] = watched.get_monitor_socket(
+            _ENDS_WITH_KEYS if keyed else _EVENTS
+        )
         _process.change(sockets=1)
 
     def __len__(self) -> int:
         return len(self._crowd)
+
+    @property
+    def stage(self) -> Stage:
+        """Of a connecting socket: how far it has come."""
+        if self.ready:
+            return "open"
+        young_ns = monotonic_ns() - _GREETING_NS
+        young = any(peer.since_ns > young_ns for peer in self._crowd.peers.values())
+        return "greeting" if young else "alone"
 
     @property
     def proven(self) -> int:
@@ -170,12 +197,13 @@ class Connections:
         if descriptor is not None:
             self._unfinished.whole(descriptor)
 
+    def _messages_wait(self) -> bool:
+        return bool(int(self._watched.getsockopt(zmq.EVENTS)) & zmq.POLLIN)
+
     def weigh(self, now_ns: int) -> None:
         """Cut those that send a message without an end; to be called all the time."""
-        if not (self.bound or self._workers):
-            return
         staying = [number for number, peer in self._crowd.peers.items() if not peer.leaving]
-        for number in self._unfinished.too_long(staying, now_ns):
+        for number in self._unfinished.too_long(staying, now_ns, self._messages_wait):
             peer = self._crowd.peers[number]
             peer.leaving = True
             self._complain(peer.address, _TALKS if self._workers else _ENDLESS)
@@ -190,6 +218,7 @@ class Connections:
         descriptor = _descriptor(message)
         if descriptor is None:
             return
+        self._unfinished.whole(descriptor)
         if self._crowd.subscribed(descriptor, 1 if begins else -1) > most:
             peer = self._crowd.peers[descriptor]
             self._complain(peer.address, f"it has more than {most} subscriptions")
@@ -215,6 +244,7 @@ class Connections:
             self._left(value)
         elif event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self.ready, self._hung_up = True, 0
+            self._handshakes.succeeded()
             if not self.bound:
                 _process.welcomed(self.name)
         else:  # the same connection's end follows
@@ -224,6 +254,7 @@ class Connections:
         before = len(self._crowd)
         self._crowd.arrived(descriptor, _address(descriptor), monotonic_ns())
         self._unfinished.begun(descriptor)
+        self._handshakes.began(descriptor)
         _process.change(connections=len(self._crowd) - before)
 
     def _shrink(self) -> None:
@@ -236,21 +267,25 @@ class Connections:
 
     def _left(self, descriptor: int) -> None:
         self.ready = False
+        unopened = self._handshakes.ended(descriptor)
+        reason, self._reason = self._reason, None
+        if reason is None and unopened and self._keyed:
+            reason = _REFUSED_WITH_KEYS[self.bound]
         peer = self._crowd.left(descriptor)
         self._unfinished.ended(descriptor)
         if peer is None:
             return
         _process.change(connections=-1)
-        if self._reason:
-            self._complain(peer.address, self._reason)
-            self._reason = ""
+        if reason and not peer.leaving:
+            self._complain(peer.address, reason)
 
     def _why(self, event: int, value: int) -> str:
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             return "" if self.bound else _DENIED  # the handler of keys has said whose it is
         if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
-            odd = f"what it says is not this protocol ({value:#x})"
-            return _REFUSED.get((self.bound, self._keyed, value), odd)
+            if value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+                return _REFUSED[self.bound]
+            return f"what it says is not this protocol ({value:#x})"
         self._hung_up += event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and value in _HANG_UPS
         if self._hung_up < _HUNG_UP:
             return ""  # it hung up, or said nothing
@@ -285,7 +320,8 @@ class Connections:
         """End every connection, so that all have to prove themselves again."""
         while self.monitor.poll(0):  # none that has come already may be overlooked
             self.look()
-        for descriptor in list(self._crowd.peers):
+        for descriptor, peer in list(self._crowd.peers.items()):
+            peer.leaving = True
             self.cut(descriptor)
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import stat
+import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -11,11 +12,13 @@ import zmq
 
 from framewire.common.endpoint import Endpoint
 from framewire.common.errors import TransportError
+from framewire.common.forking import close_in_children
 from framewire.common.keytext import Keys
 from framewire.common.transport.authenticator import OPEN_DOMAIN, Authenticator, Door
-from framewire.common.transport.connections import Connections
+from framewire.common.transport.connections import Connections, Stage
 from framewire.common.transport.crowd import Peer
 from framewire.common.transport.curve import use_as_client, use_as_server
+from framewire.common.transport.shortage import check_spare_files, refused
 
 __all__ = ["Socket", "open_sockets"]
 
@@ -23,15 +26,16 @@ _PROBE_S = 0.2
 _COPIED_BYTES = 128 * 1024
 """A shorter part is cheaper copied to ZeroMQ than shared with it: sharing wakes a thread when it was
 sent. CPU of sending 100 kB: 46 against 72 us; 200 kB: 104 against 82 us."""
+_KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT = 3, 1, 3
 _DRAIN = 1024  # parts of an endless message that one call reads past
 
 _COMMON: Mapping[int, int] = {
     zmq.LINGER: 0,  # the default, -1, makes a context wait for ever
     zmq.HANDSHAKE_IVL: 3000,
     zmq.TCP_KEEPALIVE: 1,
-    zmq.TCP_KEEPALIVE_IDLE: 3,
-    zmq.TCP_KEEPALIVE_INTVL: 1,
-    zmq.TCP_KEEPALIVE_CNT: 3,
+    zmq.TCP_KEEPALIVE_IDLE: _KEEPALIVE_IDLE_S,
+    zmq.TCP_KEEPALIVE_INTVL: _KEEPALIVE_INTERVAL_S,
+    zmq.TCP_KEEPALIVE_CNT: _KEEPALIVE_COUNT,
     zmq.TCP_MAXRT: 5000,
     zmq.RECONNECT_IVL: 100,
     # Doubling from 100 ms to 2 s could by itself miss "frames again within two seconds".
@@ -50,12 +54,14 @@ class _Contexts:
         self._lock = threading.Lock()
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._authenticator: Authenticator | None = None
+        self._abandoned: list[zmq.Context[zmq.Socket[bytes]]] = []
         self._pid = 0
         self.users = 0
 
     def acquire(self) -> "zmq.Context[zmq.Socket[bytes]]":
         with self._lock:
             if self._context is None or self._pid != os.getpid():
+                check_spare_files()
                 self._context, self._pid, self.users = zmq.Context(), os.getpid(), 0
                 self._authenticator = None
             self.users += 1
@@ -76,12 +82,19 @@ class _Contexts:
                 return
             context, self._context = self._context, None
             authenticator, self._authenticator = self._authenticator, None
-        if authenticator is not None:
-            authenticator.close()
+        if authenticator is not None and not authenticator.close():
+            self._abandoned.append(context)  # ending it would wait for the handler's socket
+            return
         context.term()  # every socket is closed by now, so this waits for lingering messages at most
+
+    def forget(self) -> None:
+        """In a forked child: whoever held the lock is not here."""
+        self._lock = threading.Lock()
 
 
 _contexts = _Contexts()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_contexts.forget)
 
 
 def open_sockets() -> int:
@@ -107,7 +120,7 @@ class Socket:
             self.socket: zmq.Socket[bytes] = context.socket(kind)
         except zmq.ZMQError as error:
             _contexts.release()
-            raise TransportError(f"no more sockets can be opened: {error}") from error
+            raise refused(OSError(error.errno, str(error))) from error
         self.socket.copy_threshold = _COPIED_BYTES
         self._open = True
         self._keys = keys
@@ -121,12 +134,16 @@ class Socket:
         """Whether `wait` ends when a message arrives ..."""
         self.awaits_room = False
         """... or when one can be sent."""
-        for option, value in {**_COMMON, **options}.items():
-            self.socket.setsockopt(option, value)
-        if keys is None:
-            self.socket.zap_domain = OPEN_DOMAIN
-        if any(endpoint.ipv6 for endpoint in endpoints):
-            self.socket.setsockopt(zmq.IPV6, 1)
+        try:
+            for option, value in {**_COMMON, **options}.items():
+                self.socket.setsockopt(option, value)
+            if keys is None:
+                self.socket.zap_domain = OPEN_DOMAIN
+            if any(endpoint.ipv6 for endpoint in endpoints):
+                self.socket.setsockopt(zmq.IPV6, 1)
+        except BaseException:
+            self.close()
+            raise
 
     def _attach(self, bind: Sequence[Endpoint], connect: Sequence[Endpoint]) -> tuple[str, ...]:
         """Bind and connect everything, or close and raise; return the addresses in use."""
@@ -151,9 +168,9 @@ class Socket:
         self.connections = Connections(self.socket, bound=bound, keyed=self._keys is not None)
 
     @property
-    def is_up(self) -> bool:
-        """Whether the connection of a connecting socket stands, all that comes before it included."""
-        return self.connections is None or self.connections.ready
+    def stage(self) -> Stage:
+        """Of a connecting socket: how far it has come."""
+        return "open" if self.connections is None else self.connections.stage
 
     @property
     def attended(self) -> bool:
@@ -196,10 +213,13 @@ class Socket:
         return None
 
     def _receive_part(self, *, first: bool) -> bytes:
-        if not first or self.connections is None or not self.connections.bound:
+        if not first or self.connections is None:
             return self.socket.recv(zmq.DONTWAIT)
         frame = self.socket.recv(zmq.DONTWAIT, copy=False)
-        self._sender = self.connections.prove(frame)
+        if self.connections.bound:
+            self._sender = self.connections.prove(frame)
+        else:
+            self.connections.took(frame)
         return frame.bytes
 
     def _bind(self, endpoint: Endpoint) -> str:
@@ -213,7 +233,9 @@ class Socket:
             self.socket.bind(url)
         except (zmq.ZMQError, OSError) as error:
             raise _bind_error(endpoint, error.errno or 0, str(error)) from error
-        return _named(endpoint, self.socket.getsockopt_string(zmq.LAST_ENDPOINT))
+        bound = self.socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        _bound.add(bound.rpartition(":")[2])
+        return _named(endpoint, bound)
 
     def _guard(self, endpoint: Endpoint) -> None:
         """Let in only whom the keys allow, at what is bound next."""
@@ -258,6 +280,27 @@ class Socket:
             if self._door is not None:
                 _contexts.authenticator().forget(self._door)
             _contexts.release()
+
+
+_bound: set[str] = set()
+"""Ports and paths that were ever bound here: what a forked child must not hold."""
+
+
+def _is_ours(found: socket.socket) -> bool:
+    """Whether a socket is one of libzmq's: it has a place that was bound, or its options are ours."""
+    if found.family == getattr(socket, "AF_UNIX", None):
+        return str(found.getsockname()).join(("//", "")) in _bound
+    if found.family not in (socket.AF_INET, socket.AF_INET6) or found.type != socket.SOCK_STREAM:
+        return False
+    if str(found.getsockname()[1]) in _bound:
+        return True
+    options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+    values = tuple(found.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+    return values == (_KEEPALIVE_IDLE_S, _KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
+
+
+if sys.platform == "linux":
+    close_in_children(_is_ours)
 
 
 def _named(endpoint: Endpoint, url: str) -> str:

@@ -5,7 +5,7 @@ it hands none over before the last has come. So a peer that always announces one
 of this process, 600 MB in a second, and nothing of it is ever seen here. The kernel counts, though.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from framewire.common.clock import NS
 from framewire.common.transport.traffic import KNOWN, received_bytes
@@ -20,11 +20,13 @@ _AGAIN_NS = NS // 10
 class Unfinished:
     """Of the connections of one socket, whose largest part is `most_bytes`; 0 or less: any.
 
-    Linux, TCP: elsewhere nobody is ever found.
+    While whole messages wait in it, they may be this connection's: `queue` of them at most. Linux,
+    TCP: elsewhere nobody is ever found.
     """
 
-    def __init__(self, most_bytes: int, slack_bytes: int = SLACK_BYTES) -> None:
+    def __init__(self, most_bytes: int, queue: int, slack_bytes: int = SLACK_BYTES) -> None:
         self._most_bytes = most_bytes + slack_bytes if most_bytes > 0 else 0
+        self._waiting_bytes = self._most_bytes + max(0, most_bytes) * queue
         self._taken: dict[int, int] = {}
         self._again_ns = 0
 
@@ -41,11 +43,18 @@ class Unfinished:
         if descriptor in self._taken:
             self._taken[descriptor] = max(0, received_bytes(descriptor))
 
-    def too_long(self, descriptors: Iterable[int], now_ns: int) -> Iterator[int]:
-        """Those whose message has grown longer than any may be; looked for ten times a second."""
+    def too_long(
+        self, descriptors: Iterable[int], now_ns: int, messages_wait: Callable[[], bool]
+    ) -> Iterator[int]:
+        """Those whose message has grown longer than any may be; looked for ten times a second.
+
+        `messages_wait` is asked once the bytes were counted, or the last of them would not be in
+        what it says.
+        """
         if now_ns < self._again_ns or not self._most_bytes or not KNOWN:
             return
         self._again_ns = now_ns + _AGAIN_NS
         for each in descriptors:
-            if received_bytes(each) - self._taken.get(each, 0) > self._most_bytes:
+            size = received_bytes(each) - self._taken.get(each, 0)
+            if size > self._waiting_bytes or (size > self._most_bytes and not messages_wait()):
                 yield each

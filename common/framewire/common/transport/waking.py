@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 import zmq
 
+from framewire.common.transport.shortage import refused
+
 __all__ = ["Waker"]
 
 
@@ -13,7 +15,10 @@ class Waker:
     """Ends a `wait` of another thread. `wake` may be called from any thread, at any time."""
 
     def __init__(self) -> None:
-        self._reader, self._writer = socket.socketpair()
+        try:
+            self._reader, self._writer = socket.socketpair()
+        except OSError as error:
+            raise refused(error) from error
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._watched: list[tuple[zmq.Socket[bytes], int]] = []

@@ -29,7 +29,7 @@ class Pusher(Socket):
             # Workers say nothing, and nobody reads what is said all the same. Behind a full queue of
             # it libzmq would never see that the connection has ended, and keep its descriptor for ever.
             zmq.RCVHWM: 0,
-            zmq.MAXMSGSIZE: 1024,  # a handshake has room; and `Connections` cuts who says much
+            zmq.MAXMSGSIZE: 1024,  # a handshake with keys has 500; and `Connections` cuts who says much
             zmq.BACKLOG: 512,
         }
         super().__init__(zmq.PUSH, options, (*bind, *connect), keys)

@@ -8,6 +8,7 @@ from pathlib import Path
 from framewire.common.clock import NS, monotonic_ns, wall_ns
 from framewire.common.closing import Closing
 from framewire.common.errors import Closed, RecordingError, UsageError
+from framewire.common.forking import Home
 from framewire.common.frame import Packet
 from framewire.common.mailbox import Mailbox
 from framewire.common.topic import check_topic
@@ -71,6 +72,7 @@ class Recorder(Closing):
         post: float = 10.0,
         on_file: Callable[[FileEvent], None] = lambda event: None,
     ) -> None:
+        self._home = Home("Recorder")
         path = Path(path)
         plan = Plan(segment, keep, max_bytes, pre, post)
         _check(path, plan)
@@ -132,6 +134,7 @@ class Recorder(Closing):
         `TopicError` for a packet that no receiver would have let through; `RecordingError` if it can
         never be written: a second topic for a single file. A disk that fails raises nothing here.
         """
+        self._home.check()
         check_topic(packet.topic)  # it becomes a folder
         if self._queue.closed:
             raise self._writing.refused or Closed("write to a closed recorder")
@@ -196,6 +199,8 @@ class Recorder(Closing):
 
     def close(self) -> None:
         """Write what waits and finish the files; see the class for how long it takes and raises."""
+        if self._home.left:
+            return
         self._queue.close()
         end_ns = monotonic_ns() + _CLOSE_NS
         while self._writing.alive and not self._gives_up(end_ns):

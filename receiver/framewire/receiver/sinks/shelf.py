@@ -13,7 +13,7 @@ from pathlib import Path
 from framewire.common.errors import TopicError
 from framewire.common.recording_writer import is_being_written, is_ours_on_disk
 from framewire.common.topic import check_topic
-from framewire.receiver.sinks.retention import Kept, doomed
+from framewire.receiver.sinks.retention import Kept, Steps, doomed
 from framewire.receiver.sinks.segments import is_segment_name
 
 __all__ = ["Shelf"]
@@ -24,15 +24,19 @@ class Shelf:
 
     def __init__(self, folder: Path, *, keep_ns: int | None, max_bytes: int | None) -> None:
         self._folder, self._keep_ns, self._max_bytes = folder, keep_ns, max_bytes
-        self._ours: set[tuple[Path, int]] = set()
+        self._ours: dict[tuple[Path, int], int] = {}  # in which look each was first found
+        self._looks = 0
+        self._steps = Steps()
 
     @property
     def limited(self) -> bool:
         """Whether there is a limit."""
         return self._keep_ns is not None or self._max_bytes is not None
 
-    def tidy(self, open_paths: Collection[Path], now_ns: int) -> list[Kept]:
-        """Remove what has to go; return what went."""
+    def tidy(self, open_paths: Collection[Path], now_ns: int, monotonic_ns: int) -> list[Kept]:
+        """Remove what has to go; return what went. `now_ns` is of the wall clock."""
+        if not self._steps.trusts(now_ns, monotonic_ns):
+            now_ns = 0  # nothing is old
         files, staying, gone = self._found(), set(open_paths), []
         while going := [kept for kept in self._doomed(files, staying, now_ns) if kept not in gone]:
             for kept in going:
@@ -50,14 +54,15 @@ class Shelf:
 
     def _found(self) -> list[Kept]:
         """Files that framewire wrote. That of each is looked up once."""
-        files, ours = [], set()
+        files, ours = [], {}
+        self._looks += 1
         for path, entry in _walk(self._folder, ""):
             with suppress(OSError):  # gone meanwhile
                 facts = entry.stat(follow_symlinks=False)
                 name = path, facts.st_ino
                 if stat.S_ISREG(facts.st_mode) and (name in self._ours or is_ours_on_disk(path)):
-                    ours.add(name)
-                    files.append(Kept(path, facts.st_size, facts.st_mtime_ns))
+                    ours[name] = self._ours.get(name, self._looks)
+                    files.append(Kept(path, facts.st_size, facts.st_mtime_ns, ours[name]))
         self._ours = ours
         return files
 

@@ -1,5 +1,6 @@
 """`Writing`: the thread that puts packets on the disk, and how long it has been waiting for it."""
 
+import logging
 import shutil
 import threading
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from framewire.receiver.sinks.shelf import Shelf
 from framewire.receiver.sinks.trouble import DISK, Trouble
 
 __all__ = ["Item", "Writing", "weight"]
+
+_log = logging.getLogger("framewire.recorder")
 
 _TICK_S = 0.2
 _LOOK_NS = NS
@@ -100,6 +103,9 @@ class Writing:
             pass
         except Refused as error:
             self.refused = error
+        except Exception as error:  # noqa: BLE001 - the top of this thread: whoever writes gets it
+            _log.exception("the recorder stopped")
+            self.refused = RecordingError(f"the recorder stopped: {error!r}; make a new one")
         finally:
             self._end()
 
@@ -133,7 +139,7 @@ class Writing:
 
     def _tidy(self) -> None:
         if self._shelf.limited:
-            for kept in self._shelf.tidy(self._files.open_paths, wall_ns()):
+            for kept in self._shelf.tidy(self._files.open_paths, wall_ns(), monotonic_ns()):
                 topic = kept.path.parent.relative_to(self._folder).as_posix()
                 self._tell(FileEvent("removed", kept.path, topic, bytes=kept.size))
 

@@ -10,6 +10,7 @@ from framewire.common.endpoint import Endpoint
 from framewire.common.errors import Closed
 from framewire.common.frame import Packet, Status
 from framewire.common.mailbox import Mailbox
+from framewire.common.newest import Newest
 from framewire.common.stats import Throttle
 from framewire.common.topic import wire_topic
 from framewire.common.transport import Publisher, Socket
@@ -42,7 +43,7 @@ class Publishing:
         self._complaints = Throttle(_COMPLAIN_NS)
         self._newcomers = False
         self._tell_ns = 0
-        self._last: dict[str, Packet] = {}
+        self._last = Newest()
         self._to_repeat: set[str] = set()
         self._repeat_ns = 0
         self._publishers: Sockets[Publisher] = Sockets(

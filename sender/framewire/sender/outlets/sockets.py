@@ -1,13 +1,17 @@
 """The sockets of an outlet: one for all that is bound, and one for each address to connect to."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from framewire.common.clock import NS, monotonic_ns
 from framewire.common.endpoint import Endpoint
+from framewire.common.errors import TransportError
 from framewire.common.transport import Dialogue, Publisher, Pusher
 
 __all__ = ["Sockets"]
+
+_log = logging.getLogger("framewire.sender")
 
 S = TypeVar("S", Publisher, Dialogue, Pusher)
 Open = Callable[[Sequence[Endpoint], Sequence[Endpoint]], S]
@@ -58,16 +62,23 @@ class Sockets(Generic[S]):
         return tuple(url for each in self for url in each.endpoints)
 
     def replace_dead(self, now_ns: int) -> list[S]:
-        """Open anew what is to be replaced; those that were closed, so that they can be forgotten."""
+        """Open anew what is to be replaced; those that were closed, so that they can be forgotten.
+
+        With too many open files there can be no other: it is tried again later.
+        """
         closed = []
         for place, socket in enumerate(self._connecting):
-            if socket.is_up:
+            if socket.stage == "open":
                 self._seen_ns[place] = now_ns
-            elif now_ns - self._seen_ns[place] > _ALONE_NS:
+            elif socket.stage == "alone" and now_ns - self._seen_ns[place] > _ALONE_NS:
+                self._seen_ns[place] = now_ns
+                try:
+                    self._connecting[place] = self._open((), (self._endpoints[place],))
+                except TransportError as error:
+                    _log.warning("a connection that went deaf was not made anew: %s", error)
+                    continue
                 socket.close()
                 closed.append(socket)
-                self._connecting[place] = self._open((), (self._endpoints[place],))
-                self._seen_ns[place] = now_ns
         return closed
 
     def close(self, linger_ms: int) -> None:

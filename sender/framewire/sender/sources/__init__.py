@@ -20,6 +20,12 @@ def _is_image_place(spec: str) -> bool:
     return os.path.isdir(spec) or is_glob or Path(spec).suffix.lower() in IMAGE_SUFFIXES
 
 
+def _is_pipe(spec: str) -> bool:
+    from framewire.sender.sources.pipe import is_pipe
+
+    return is_pipe(spec)
+
+
 def _is_recording(spec: str) -> bool:
     from framewire.common.container import is_recording
 
@@ -47,6 +53,7 @@ SOURCES = (
         lambda spec: spec.startswith(("rtsp://", "rtsps://", "http://", "https://")),
         "framewire.sender.sources.network:open_url",
     ),
+    _Kind(_is_pipe, "framewire.sender.sources.pipe:PipeSource"),
     _Kind(_is_image_place, "framewire.sender.sources.images:ImagesSource"),
     _Kind(_is_recording, "framewire.sender.sources.recording:RecordingSource"),
     _Kind(lambda spec: True, "framewire.sender.sources.video:VideoSource"),
@@ -66,8 +73,8 @@ def open_source(
 ) -> Source:
     """Open a source of frames.
 
-    `spec` is ``camera:0``, ``camera:NAME`` or ``0``; a video file; a recording; a folder or glob of
-    images; an ``rtsp://`` or ``http://`` URL; or ``pattern:WxH@FPS``. Files play at the pace of
+    `spec` is ``camera:0``, ``camera:NAME`` or ``0``; a video file; a recording; a named
+    pipe; a folder or glob of images; an ``rtsp://`` or ``http://`` URL; or ``pattern:WxH@FPS``. Files play at the pace of
     their own time stamps, `speed` times as fast (0: as fast as they are taken), from `start`
     seconds on, and again if `loop`. `fps` thins to at most so many frames a second; for images it
     is the rate. `size` (width, height) is asked of a camera; elsewhere `Sender(size=...)` scales.

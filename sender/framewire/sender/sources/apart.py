@@ -34,8 +34,11 @@ _PROGRAM = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from framewire.sender.sources.capturing import main; main(int(sys.argv[2]))"
 )
-# What OpenCV and FFmpeg print becomes part of a reason.
-_LOUD = {"OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "16"}
+# What OpenCV and FFmpeg print becomes part of a reason. With no level OpenCV leaves FFmpeg its own way
+# to print errors, on stderr; with any it prints them on stdout, late.
+_LOUD = {"OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": ""}
+_IDLE = re.compile("Stream ends prematurely")
+"""FFmpeg's word for the end of what has no length: no news."""
 
 
 class Noise:
@@ -49,7 +52,8 @@ class Noise:
     def add(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
         self._rest = self._rest[-_LINE:]
-        self._lines.extend(filter(None, (self._plain(line) for line in lines[-_LINES:])))
+        plain = (self._plain(line) for line in lines[-_LINES:])
+        self._lines.extend(line for line in plain if line and not _IDLE.match(line))
 
     def _plain(self, line: bytes) -> str:
         text = line.decode(errors="replace").strip()
@@ -87,17 +91,22 @@ class Apart:
         return self._process.pid if self._process else None
 
     def open(self, stop: threading.Event) -> Traits:
-        if self._process is not None and self._process.poll() is None:
-            raise SourceError(
-                f"its capture process {self._process.pid} cannot be killed: the driver or disk "
-                "that it waits for does not let it go"
-            )
-        self._start()
+        if self._process is not None:
+            if self._process.poll() is None:
+                raise SourceError(
+                    f"its capture process {self._process.pid} cannot be killed: the driver or disk "
+                    "that it waits for does not let it go"
+                )
+            self.close()
+        try:
+            self._start()
+        except OSError as error:
+            raise SourceError(f"no capture process can be started: {error.strerror}") from error
         until_ns = monotonic_ns() + FIRST_NS
         while not stop.is_set():
             self._hear(_TICK_S)
-            if self._came and "opened" in self._came[0]:
-                return Traits(**self._came.popleft()["opened"])
+            if self._came:
+                return Traits(**self._unless_failed(self._came.popleft())["opened"])
             if monotonic_ns() >= until_ns:
                 raise SourceError(self._with_noise(f"it does not answer in {FIRST_NS // NS} s"))
         raise Closed("closed while it was opened")
@@ -109,9 +118,14 @@ class Apart:
         while self._came:
             message = self._came.popleft()
             if "memory" in message:
-                self._slots = ReadSlots(self._fds.popleft(), message["memory"])
+                self._slots = self._shared(message["memory"])
             elif "picture" in message:
                 newest = message
+            elif newest is None:
+                self._unless_failed(message)
+            else:  # the last picture before that
+                self._came.appendleft(message)
+                break
         return None if newest is None else self._shot(newest)
 
     def close(self) -> None:
@@ -132,13 +146,28 @@ class Apart:
         self._process.stderr.close()
         self._process = None
 
+    def _shared(self, capacity: int) -> ReadSlots:
+        try:
+            return ReadSlots(self._fds.popleft(), capacity)
+        except (IndexError, OSError) as error:  # a descriptor that does not fit is thrown away
+            raise SourceError(
+                "its pictures cannot be taken: too many files are open, or memory is short"
+            ) from error
+
     # -- the process --------------------------------------------------------------------------
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _PROGRAM, json.dumps(sys.path), str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-P",
+                    "-c",
+                    _PROGRAM,
+                    json.dumps([*map(str, sys.path)]),
+                    str(theirs.fileno()),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
@@ -146,9 +175,9 @@ class Apart:
                 env={**os.environ, **_LOUD},
                 start_new_session=True,  # what a terminal sends is for the parent alone
             )
-        except OSError as error:
+        except BaseException:
             ours.close()
-            raise SourceError(f"no capture process can be started: {error.strerror}") from error
+            raise
         finally:
             theirs.close()
         assert self._process.stderr
@@ -177,7 +206,7 @@ class Apart:
     # -- what it says -------------------------------------------------------------------------
 
     def _hear(self, timeout_s: float) -> None:
-        """Take what has come, waited for; `SourceError` for the process's last words or its end."""
+        """Take what has come, waited for; `SourceError` for the end of the process."""
         assert self._connection
         assert self._process
         assert self._process.stderr
@@ -195,10 +224,14 @@ class Apart:
             raise SourceError(self._epitaph())
         *lines, self._data = (self._data + data).split(b"\n")
         self._came.extend(json.loads(line) for line in lines)
-        if self._came and "failed" in self._came[-1]:
-            self._ends_in(_GRACE_S)  # what it prints at its end belongs to the reason
-            self._listen()
-            raise SourceError(self._with_noise(self._came[-1]["failed"]))
+
+    def _unless_failed(self, message: dict[str, Any]) -> dict[str, Any]:
+        """`SourceError` if these are its last words."""
+        if "failed" not in message:
+            return message
+        self._ends_in(_GRACE_S)  # what it prints at its end belongs to the reason
+        self._listen()
+        raise SourceError(self._with_noise(message["failed"]))
 
     def _listen(self) -> bool:
         """Read what it has printed; False if it can print no more."""

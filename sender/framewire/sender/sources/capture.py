@@ -1,6 +1,7 @@
 """`Capture`: a grabber as a live source drives it, in a process that can be killed or in a thread."""
 
 import os
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Protocol
@@ -63,8 +64,11 @@ class Here:
 
 
 def capture(order: Order) -> Capture:
-    """In a process, where one can share memory and be killed as Unix has it; else in the thread."""
-    if os.name != "posix":
+    """In a process, where one can share memory and be killed as Unix has it; else in the thread.
+
+    A program that was packed into one file has no Python to start.
+    """
+    if os.name != "posix" or getattr(sys, "frozen", False) or not sys.executable:
         return Here(order.make())
     from framewire.sender.sources.apart import Apart
 

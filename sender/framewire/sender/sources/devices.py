@@ -10,7 +10,7 @@ from pathlib import Path
 
 from framewire.common.errors import SourceError
 
-__all__ = ["Camera", "find_index", "list_cameras"]
+__all__ = ["Camera", "find_index", "list_cameras", "present"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ def _linux_cameras(devices: Path, names: Path) -> Iterator[Camera]:
             formats = (f"not readable: {error.strerror}",)
         if formats:
             yield Camera(index, name, formats)
+
+
+def present(devices: Path = Path("/dev")) -> frozenset[str]:
+    """Names of the video devices that are plugged in now (Linux; elsewhere none is known). Cheap."""
+    return frozenset(path.name for path in devices.glob("video*"))
 
 
 def list_cameras() -> list[Camera]:

@@ -71,7 +71,8 @@ class ImagesSource(Source):
         total = len(self._paths)
         for sequence in count() if self.options.loop else range(total):
             path = self._paths[sequence % total]
-            image = _read(path)
+            with self._read():
+                image = _read(path)
             moment = playback.wait(sequence * period_ns)
             if moment is None:
                 return

@@ -24,7 +24,9 @@ __all__ = ["LiveSource"]
 
 _log = logging.getLogger("framewire.source")
 
-_TICK_S = 0.2
+_TICK_S = 0.1
+_STOPPED_NS = NS
+"""A wait of a tick that takes so long says nothing of the camera: this process was stopped."""
 _JOIN_S = 2.5
 
 _STILL_NS = {True: QUIET_NS, False: 10 * NS}
@@ -33,8 +35,8 @@ send nothing new from one whole picture to the next, and those are seconds apart
 
 
 _FROZEN = (
-    "it has shown the same picture for {:g} s: the camera hangs (if a still picture is as it should "
-    "be: --allow-still)"
+    "it has shown the same picture for {:g} s: the camera hangs or is covered (if a still picture is "
+    "as it should be: --allow-still)"
 )
 
 
@@ -130,7 +132,7 @@ class LiveSource(Source):
                 if not self._opening.done():
                     raise SourceError(reason)
                 self._tell("no-signal", reason)
-                self._stop.wait(self._back_off.next_s())
+                self._wait(self._back_off.next_s())
         except Closed:  # while it was opened
             pass
         except Exception as error:  # noqa: BLE001 - the top of this thread: whoever iterates gets it
@@ -139,13 +141,21 @@ class LiveSource(Source):
         if not self._opening.done():
             self._opening.set_exception(self._failure or Closed(f"{self.name} was closed"))
 
+    def _wait(self, seconds: float) -> None:
+        """Until the next attempt, or the end."""
+        self._stop.wait(seconds)
+
     def _until_it_breaks(self) -> str:
         """Open and capture; why that ended."""
         try:
             traits = self._device.open(self._stop)
             self._accept(traits)
             while not self._stop.is_set():
+                asked_ns = monotonic_ns()
                 shot = self._device.take(_TICK_S)
+                waited_ns = monotonic_ns() - asked_ns
+                if waited_ns > _STOPPED_NS:
+                    self._patience.paused(waited_ns)
                 if shot is not None:
                     self._look(shot)
                 self._worry(monotonic_ns())
@@ -177,12 +187,10 @@ class LiveSource(Source):
     def _look(self, shot: Shot) -> None:
         if not self.options.allow_still and self._is_frozen(shot.picture):
             return
-        if not self._thinner.keep(shot.moment.monotonic_ns):
-            self._patience.picture(monotonic_ns())
-            return
+        kept = self._thinner.keep(shot.moment.monotonic_ns)
         if self.options.fps is None:  # else nobody knows which of those would have been kept
             self._captured += shot.missed
-        sequence, self._captured = self._captured, self._captured + 1
+        sequence, self._captured = self._captured, self._captured + kept
         try:
             content = _content(self.name, sequence, shot)
         except JpegError as error:
@@ -192,7 +200,8 @@ class LiveSource(Source):
         self._back_off.worked()
         self._tell("live")
         try:
-            self._pictures.put(_Picture(content, sequence))
+            if kept:
+                self._pictures.put(_Picture(content, sequence))
         except Closed:
             self._stop.set()
 

@@ -15,16 +15,20 @@ _TIMEOUT_MS = 5000
 class UrlGrabber:
     """OpenCV's FFmpeg on a URL; MJPEG streams are taken as the JPEG files that they are."""
 
-    def __init__(self, url: str, shown: str) -> None:
-        """`shown` is what to call it in messages: a URL without its password."""
-        self._url, self._shown = url, shown
+    def __init__(self, url: str, shown: str, twice: bool = True) -> None:
+        """`shown` is what to call it in messages: a URL without its password.
+
+        Not `twice`: what is read of it to see what it is cannot be read again, so that MJPEG is not
+        passed through.
+        """
+        self._url, self._shown, self._twice = url, shown, twice
         self._capture = cv2.VideoCapture()
         self._encoded = False
 
     def open(self) -> Traits:
         capture = self._open()
         finite = capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0
-        self._encoded = int(capture.get(cv2.CAP_PROP_FOURCC)) == _MJPG
+        self._encoded = self._twice and int(capture.get(cv2.CAP_PROP_FOURCC)) == _MJPG
         if self._encoded and not finite:
             capture.release()
             capture = self._open(cv2.CAP_PROP_FORMAT, -1)

@@ -8,17 +8,21 @@ import numpy as np
 from framewire.common.clock import NS
 from framewire.common.frame import Image
 
-__all__ = ["FIRST_NS", "QUIET_NS", "RETRY_S", "BackOff", "Patience", "Stillness"]
+__all__ = ["FIRST_NS", "LOST_NS", "QUIET_NS", "RETRY_S", "BackOff", "Patience", "Stillness"]
 
-QUIET_NS = 5 * NS // 2
-"""Without a picture for so long there is no signal: a status then says so within three seconds."""
+QUIET_NS = 2 * NS
+"""Without a picture for so long there is no signal. A status says so within three seconds also on a
+busy machine."""
+
+LOST_NS = 4 * NS
+"""Then it is opened again. A network that hiccups has time until then to go on as if nothing were."""
 
 FIRST_NS = 10 * NS
 """How long it may take to open, and until it is known how often pictures come: an encoder may send
 a whole picture every ten seconds only, and before the first one nothing can be shown."""
 
 _USUAL = 3
-"""Times the usual interval: what gives a picture every two seconds is not lost after 2.5 s."""
+"""Times the usual interval: what gives a picture every two seconds is not lost after two."""
 _LONGEST_NS = 60 * NS
 _LEAST_ALIKE = 3
 
@@ -62,23 +66,27 @@ class Patience:
         self._since_ns, self._trouble = now_ns, ""
         self._pictures += 1
 
+    def paused(self, for_ns: int) -> None:
+        """Nobody could look for so long: this process was stopped, or the machine was too busy."""
+        self._since_ns += for_ns
+
     def damaged(self, why: str) -> None:
         """Something came that cannot be shown."""
         self._trouble = why
 
     def quiet(self, now_ns: int) -> str:
         """Why there is no signal; empty while there is."""
-        if now_ns - self._since_ns < self._limit_ns():
+        if now_ns - self._since_ns < self._quiet_ns():
             return ""
         opens = "it gives" if self._pictures else "it opens, but gives"
-        return self._trouble or f"{opens} no picture for {self._limit_ns() / NS:.1f} s"
+        return self._trouble or f"{opens} no picture for {self._quiet_ns() / NS:.3g} s"
 
     def over(self, now_ns: int) -> bool:
         """Whether it is time to open it again."""
-        least_ns = FIRST_NS if self._pictures < 2 else 0
-        return now_ns - self._since_ns >= max(least_ns, self._limit_ns())
+        least_ns = FIRST_NS if self._pictures < 2 else LOST_NS
+        return now_ns - self._since_ns >= max(least_ns, self._quiet_ns())
 
-    def _limit_ns(self) -> int:
+    def _quiet_ns(self) -> int:
         return min(_LONGEST_NS, max(QUIET_NS, _USUAL * self._usual_ns))
 
 

@@ -93,7 +93,7 @@ class RecordingSource(Source):
             runs: defaultdict[str, str] = defaultdict(lambda: secrets.token_hex(8))
             gaps = GapSkipper()
             last_ns = step_ns = 0
-            for at_ns, packet in self._session.packets(from_ns, self._end_ns):
+            for at_ns, packet in self._each(self._session.packets(from_ns, self._end_ns)):
                 play_ns = gaps.at(at_ns) if self._skip_gaps else at_ns
                 first_ns = play_ns if first_ns is None else first_ns
                 moment = playback.wait(began_ns + play_ns)

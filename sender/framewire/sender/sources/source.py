@@ -2,20 +2,25 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
+from framewire.common.clock import NS, monotonic_ns
 from framewire.common.closing import Closing
 from framewire.common.config import DEFAULT_LIMITS
 from framewire.common.errors import UsageError
 from framewire.common.frame import Frame, Header, Image, Packet, State
 from framewire.common.jpeg_syntax import inspect, trimmed, with_huffman_tables
 from framewire.common.wire import checksum
+from framewire.sender.sources.patience import QUIET_NS
 
 __all__ = ["Moment", "Source", "SourceOptions", "jpeg_packet", "picture_header"]
 
 _log = logging.getLogger("framewire.source")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,7 @@ class Source(Closing):
         self._stop = threading.Event()
         self._state: tuple[State, str] = ("live", "")
         self._on_state: Callable[[State, str], None] = lambda state, reason: None
+        self._reads_since_ns = 0
 
     @classmethod
     def check(cls, options: SourceOptions) -> None:
@@ -119,12 +125,42 @@ class Source(Closing):
         """Say what has become of the source, unless that was said; also in the log."""
         if (state, reason) == self._state:
             return
-        if state == "live":
-            _log.warning("%s: the signal is back", self.name)
-        else:
-            _log.warning("%s: no signal: %s", self.name, reason)
+        told = f"no signal: {reason}" if state == "no-signal" else reason or "the signal is back"
+        _log.warning("%s: %s", self.name, told)
         self._state = state, reason
         self._on_state(state, reason)
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        """Around what waits for a disk, a mount or a server: `look_after` sees how long it takes."""
+        self._reads_since_ns = monotonic_ns()
+        try:
+            yield
+        finally:
+            self._reads_since_ns = 0
+            if self._state[0] == "no-signal":
+                self._tell("live")
+
+    def _each(self, items: Iterable[T]) -> Iterator[T]:
+        """Items that are read as they are asked for."""
+        iterator = iter(items)
+        while True:
+            with self._read():
+                item = next(iterator, None)
+            if item is None:
+                return
+            yield item
+
+    def look_after(self, now_ns: int) -> None:
+        """Tell `on_state` of a read that does not come back. To be called now and then, while another
+        thread iterates."""
+        since_ns = self._reads_since_ns
+        if since_ns and now_ns - since_ns >= QUIET_NS:
+            self._tell(
+                "no-signal",
+                "it cannot be read: its disk, mount or server has given nothing for "
+                f"{QUIET_NS // NS} s",
+            )
 
     def close(self) -> None:
         """End the iteration and free the device or file. May be called again."""

@@ -15,6 +15,8 @@ from framewire.sender.sources.source import Source, SourceOptions, jpeg_packet, 
 __all__ = ["VideoSource"]
 
 _FALLBACK_FPS = 25.0
+_NEARLY = 0.8
+"""How much of the length that its head states a file must have: some only estimate it."""
 _SEEK_BEFORE_S = (0, 10, 60, 600)
 _MJPG = cv2.VideoWriter.fourcc(*"MJPG")
 
@@ -59,7 +61,8 @@ class VideoSource(Source):
 
     def _open(self, *, raw: bool) -> cv2.VideoCapture:
         parameters = [cv2.CAP_PROP_FORMAT, -1] if raw else []
-        capture = cv2.VideoCapture(self._path, cv2.CAP_FFMPEG, parameters)
+        with self._read():
+            capture = cv2.VideoCapture(self._path, cv2.CAP_FFMPEG, parameters)
         if not capture.isOpened():
             raise SourceError(
                 f"cannot read {self._shown}: it is not a video that FFmpeg knows, or it is damaged"
@@ -105,14 +108,18 @@ class VideoSource(Source):
             times = _Times(capture)
             played = False
             try:
-                grabbed = self._grab_first(capture)
+                with self._read():
+                    grabbed = self._grab_first(capture)
                 while grabbed and not self._stop.is_set():
                     media_ns = times.read(capture)
                     if media_ns >= start_ns:
                         played = True
                         if playback.keep(offset_ns + media_ns):
                             yield capture, offset_ns + media_ns, playback
-                    grabbed = capture.grab()
+                    with self._read():
+                        grabbed = capture.grab()
+                if played:
+                    self._tell_if_cut(capture, times.last_ns)
             finally:
                 capture.release()
             if not played and not self._stop.is_set():
@@ -121,6 +128,18 @@ class VideoSource(Source):
             if not self.options.loop:
                 return
             offset_ns += times.last_ns + times.step_ns - start_ns
+
+    def _tell_if_cut(self, capture: cv2.VideoCapture, last_ns: int) -> None:
+        """A file that ends long before its own head says so is told."""
+        fps = capture.get(cv2.CAP_PROP_FPS)
+        stated_s = capture.get(cv2.CAP_PROP_FRAME_COUNT) / fps if fps > 0 else 0.0
+        if self._stop.is_set() or last_ns / NS >= _NEARLY * stated_s - 1:
+            return
+        reason = (
+            f"{self._shown} ends after {max(0, last_ns) / NS:.1f} s, though it says that it lasts "
+            f"{stated_s:.1f} s: it was cut or is damaged"
+        )
+        self._tell("live" if self.options.loop else "ended", reason)
 
     def _grab_first(self, capture: cv2.VideoCapture) -> bool:
         """Grab a frame at or before the start.

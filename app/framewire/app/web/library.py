@@ -1,4 +1,4 @@
-"""`Shelf`: what a folder of recordings holds."""
+"""`Library`: what a folder of recordings holds."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ from framewire.common.errors import RecordingError, TopicError
 from framewire.common.recording import Recording
 from framewire.common.topic import check_topic
 
-__all__ = ["Shelf"]
+__all__ = ["Library"]
 
 _log = logging.getLogger("framewire.web")
 
@@ -32,7 +32,7 @@ _KEPT = 8
 _JOIN_S = 4.0
 
 
-class Shelf(Closing):
+class Library(Closing):
     """The recordings below a folder, found and read in the background. Any thread may ask.
 
     Only files that were found there are ever opened: names that visitors send are looked up, not
@@ -51,7 +51,7 @@ class Shelf(Closing):
         self._scanning = threading.Lock()
         self._changed = threading.Condition()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name="framewire-shelf", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="framewire-library", daemon=True)
         self._thread.start()
 
     # -- what there is ----------------------------------------------------------------------------

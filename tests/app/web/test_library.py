@@ -9,11 +9,11 @@ import pytest
 
 from app.web.shelving import BEGAN_NS, FRAME_NS, NAME, packet, record, writer
 from app.web.viewing import TOPIC, number_of, until
-from framewire.app.web import shelf as shelf_module
+from framewire.app.web import library as library_module
+from framewire.app.web.library import Library
 from framewire.app.web.loans import Loans
 from framewire.app.web.playing import Order
 from framewire.app.web.reel import Place
-from framewire.app.web.shelf import Shelf
 from framewire.app.web.tapes import GROWING_NS, Break, Tape, merged, state_of
 from framewire.common.clock import NS, wall_ns
 from framewire.common.errors import RecordingError
@@ -32,23 +32,23 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shelf(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+def library(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Library]:
     """One that looks every time."""
-    monkeypatch.setattr(shelf_module, "_SCAN_NS", 0)
-    monkeypatch.setattr(shelf_module, "_CALM", 0)
-    with Shelf(folder) as shelf:
-        yield shelf
+    monkeypatch.setattr(library_module, "_SCAN_NS", 0)
+    monkeypatch.setattr(library_module, "_CALM", 0)
+    with Library(folder) as library:
+        yield library
 
 
-def only(shelf: Shelf) -> Tape:
-    shelf.look(20)
-    (tape,) = shelf.tapes
+def only(library: Library) -> Tape:
+    library.look(20)
+    (tape,) = library.tapes
     return tape
 
 
-def states(shelf: Shelf) -> dict[str, str]:
-    shelf.look(20)
-    return {tape.name: state_of(tape, wall_ns()) for tape in shelf.tapes}
+def states(library: Library) -> dict[str, str]:
+    library.look(20)
+    return {tape.name: state_of(tape, wall_ns()) for tape in library.tapes}
 
 
 def age(path: Path) -> Path:
@@ -61,50 +61,52 @@ def age(path: Path) -> Path:
 # -- files ----------------------------------------------------------------------------------------
 
 
-def test_what_is_known_of_a_file(folder: Path, shelf: Shelf) -> None:
+def test_what_is_known_of_a_file(folder: Path, library: Library) -> None:
     path = record(folder, [0, 1, 2, 5, 6])
-    tape = only(shelf)
+    tape = only(library)
     assert (tape.name, tape.topic, tape.path, tape.reason) == (NAME, TOPIC, path, "")
     assert (tape.frames, tape.lost, tape.width) == (5, 2, 160)
     assert (tape.began_ns, tape.ended_ns) == (BEGAN_NS, BEGAN_NS + 6 * FRAME_NS)
     assert tape.breaks == (Break(BEGAN_NS + 2 * FRAME_NS, BEGAN_NS + 5 * FRAME_NS, 2),)
-    assert states(shelf) == {NAME: "finished"}
+    assert states(library) == {NAME: "finished"}
 
 
-def test_a_file_is_read_once(folder: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_read_once(
+    folder: Path, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record(folder, [0])
-    tape = only(shelf)
-    monkeypatch.setattr(shelf_module, "examined", None)
-    assert only(shelf) is tape
+    tape = only(library)
+    monkeypatch.setattr(library_module, "examined", None)
+    assert only(library) is tape
 
 
-def test_the_topic_is_that_of_the_frames(folder: Path, shelf: Shelf) -> None:
+def test_the_topic_is_that_of_the_frames(folder: Path, library: Library) -> None:
     (folder / "any.mkv").write_bytes(YARD.read_bytes())
-    tape = only(shelf)
+    tape = only(library)
     assert (tape.topic, tape.frames, tape.lost) == ("lab/yard", 48, 2)
 
 
-def test_one_that_grows(folder: Path, shelf: Shelf) -> None:
+def test_one_that_grows(folder: Path, library: Library) -> None:
     recording = writer(folder, packet(0))
     for number in range(30):
         recording.write(packet(number))
-    assert states(shelf) == {NAME: "growing"}
-    before = only(shelf).frames
+    assert states(library) == {NAME: "growing"}
+    before = only(library).frames
     assert before == 30
-    reel = shelf.reel(TOPIC)
+    reel = library.reel(TOPIC)
     last = reel.shot(Order(2**62), None)
     assert last.growing
     for number in range(30, 60):
         recording.write(packet(number))
-    until(lambda: only(shelf).frames > before, "more of it")
+    until(lambda: only(library).frames > before, "more of it")
     assert reel.following(last.place) is not None
     recording.close()
-    until(lambda: only(shelf).frames == 60, "all of it")
-    until(lambda: states(shelf) == {NAME: "finished"}, "finished")
+    until(lambda: only(library).frames == 60, "all of it")
+    until(lambda: states(library) == {NAME: "finished"}, "finished")
     assert reel.shot(Order(2**62), None).packet.sequence == 59
 
 
-def test_damaged_and_half_written_files(folder: Path, shelf: Shelf) -> None:
+def test_damaged_and_half_written_files(folder: Path, library: Library) -> None:
     whole = record(folder, list(range(40))).read_bytes()
     (folder / "cut.mkv").write_bytes(whole[: len(whole) // 2])
     (folder / "empty.mkv").touch()
@@ -114,38 +116,38 @@ def test_damaged_and_half_written_files(folder: Path, shelf: Shelf) -> None:
     (folder / "holed.mkv").write_bytes(holed)
     for path in folder.glob("*.mkv"):
         age(path)
-    found = states(shelf)
+    found = states(library)
     assert found.pop(NAME) == "finished"
     assert found.pop("cut.mkv") in ("cut", "damaged")
     assert set(found.values()) == {"damaged"}
-    for tape in shelf.tapes:
+    for tape in library.tapes:
         assert str(folder) not in tape.reason
         assert bool(tape.reason) == (state_of(tape, wall_ns()) == "damaged")
 
 
-def test_one_that_was_just_begun_is_not_damaged(folder: Path, shelf: Shelf) -> None:
+def test_one_that_was_just_begun_is_not_damaged(folder: Path, library: Library) -> None:
     (folder / "new.mkv").touch()
-    tape = only(shelf)
+    tape = only(library)
     assert state_of(tape, tape.stamp.modified_ns) == "growing"
     assert state_of(tape, tape.stamp.modified_ns + GROWING_NS) == "damaged"
 
 
-def test_one_that_goes_or_is_another(folder: Path, shelf: Shelf) -> None:
+def test_one_that_goes_or_is_another(folder: Path, library: Library) -> None:
     path = record(folder, [0, 1, 2])
-    reel = shelf.reel(TOPIC)
-    assert only(shelf).frames == 3
+    reel = library.reel(TOPIC)
+    assert only(library).frames == 3
     assert reel.shot(Order(0), None).packet.sequence == 0
     path.unlink()
     record(folder, [7, 8])
-    assert only(shelf).frames == 2
+    assert only(library).frames == 2
     assert reel.shot(Order(0), None).packet.sequence == 7
     path.unlink()
-    assert states(shelf) == {}
+    assert states(library) == {}
     with pytest.raises(RecordingError, match="no recordings"):
         reel.shot(Order(0), None)
 
 
-def test_nothing_outside_is_read(folder: Path, shelf: Shelf, tmp_path: Path) -> None:
+def test_nothing_outside_is_read(folder: Path, library: Library, tmp_path: Path) -> None:
     record(tmp_path / "outside", [0])
     (folder / "link.mkv").symlink_to(tmp_path / "outside" / NAME)
     (folder / "away").symlink_to(tmp_path / "outside")
@@ -153,9 +155,9 @@ def test_nothing_outside_is_read(folder: Path, shelf: Shelf, tmp_path: Path) -> 
     (folder / "not.txt").touch()
     os.mkdir(os.fsencode(folder) + b"/\xff")
     Path(os.fsdecode(os.fsencode(folder) + b"/\xff/x.mkv")).touch()
-    assert states(shelf) == {}
+    assert states(library) == {}
     record(folder, [0])
-    assert only(shelf).frames == 1
+    assert only(library).frames == 1
     for name in (
         "../outside/" + NAME,
         "away/" + NAME,
@@ -165,18 +167,18 @@ def test_nothing_outside_is_read(folder: Path, shelf: Shelf, tmp_path: Path) -> 
         NAME + "\n",
         NAME + "\0",
     ):
-        assert shelf.find(name) is None
-    assert shelf.find(NAME) is not None
+        assert library.find(name) is None
+    assert library.find(NAME) is not None
     (folder / NAME).unlink()
     (folder / NAME).symlink_to(tmp_path / "outside" / NAME)
-    assert shelf.find(NAME) is None, "it has become a link since"
+    assert library.find(NAME) is None, "it has become a link since"
 
 
-def test_names_of_any_kind_are_only_names(folder: Path, shelf: Shelf) -> None:
+def test_names_of_any_kind_are_only_names(folder: Path, library: Library) -> None:
     names = ["<b>.mkv", 'a"b.mkv', "new\nline.mkv", "\N{SNOWMAN}.mkv", "%2e%2e.mkv", ".mkv"]
     for name in names:
         (folder / name).touch()
-    assert set(states(shelf)) == set(names)
+    assert set(states(library)) == set(names)
 
 
 def test_gaps_too_near_to_be_seen_apart_are_one() -> None:
@@ -189,15 +191,15 @@ def test_gaps_too_near_to_be_seen_apart_are_one() -> None:
 
 
 @pytest.fixture
-def two(folder: Path, shelf: Shelf) -> Shelf:
+def two(folder: Path, library: Library) -> Library:
     """Ten frames, and a minute later five of the next run."""
     record(folder, list(range(10)))
     record(folder, list(range(100, 105)), SECOND, began_ns=LATER_NS - 100 * FRAME_NS)
-    shelf.look(20)
-    return shelf
+    library.look(20)
+    return library
 
 
-def test_frames_by_time(two: Shelf) -> None:
+def test_frames_by_time(two: Library) -> None:
     reel = two.reel(TOPIC)
     for number in range(10):
         at_ns = BEGAN_NS + number * FRAME_NS
@@ -212,7 +214,7 @@ def test_frames_by_time(two: Shelf) -> None:
     assert (last.packet.sequence, last.next_ns, last.growing) == (104, None, False)
 
 
-def test_what_follows(two: Shelf) -> None:
+def test_what_follows(two: Library) -> None:
     reel, order, seen = two.reel(TOPIC), Order(0), []
     while True:
         shot = reel.shot(order, None)
@@ -223,7 +225,7 @@ def test_what_follows(two: Shelf) -> None:
     assert seen == [*range(10), *range(100, 105)]
 
 
-def test_steps_go_from_file_to_file(two: Shelf) -> None:
+def test_steps_go_from_file_to_file(two: Library) -> None:
     reel = two.reel(TOPIC)
     place = reel.shot(Order(0), None).place
     for by, number in (
@@ -243,11 +245,11 @@ def test_steps_go_from_file_to_file(two: Shelf) -> None:
     assert reel.shot(Order(None, 1), Place("gone.mkv", 3)).packet.sequence == 1
 
 
-def test_files_that_overlap(folder: Path, shelf: Shelf) -> None:
+def test_files_that_overlap(folder: Path, library: Library) -> None:
     record(folder, list(range(20)))
     record(folder, list(range(5, 10)), SECOND)
-    shelf.look(20)
-    reel, order, seen = shelf.reel(TOPIC), Order(0), []
+    library.look(20)
+    reel, order, seen = library.reel(TOPIC), Order(0), []
     for _ in range(30):
         shot = reel.shot(order, None)
         seen.append(shot.packet.sequence)
@@ -260,7 +262,7 @@ def test_files_that_overlap(folder: Path, shelf: Shelf) -> None:
     assert all_of_it == list(range(20))
 
 
-def test_packets_of_a_time(two: Shelf) -> None:
+def test_packets_of_a_time(two: Library) -> None:
     reel = two.reel(TOPIC)
     found = list(reel.packets(BEGAN_NS + 8 * FRAME_NS, LATER_NS + FRAME_NS + 200))
     assert [each.sequence for each in found] == [8, 9, 100, 101]
