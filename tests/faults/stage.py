@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from faults.observing import Connection, connections
+from faults.proxy import FaultProxy
 from faults.showing import Receiving, Showing, program
 from framewire.common.endpoint import PATTERNS
 from processes import Command, commands, free_port
@@ -28,6 +29,7 @@ class Stage:
     receivers: dict[tuple[str, Side], Showing]
     ports: dict[tuple[str, Side], int]
     """Of the side that is bound."""
+    proxies: dict[tuple[str, Side], FaultProxy]
     restart: Callable[[Side], Command]
     """Starts a sender again, with the same addresses."""
 
@@ -64,15 +66,18 @@ def stage(
     receiver_host: str = "127.0.0.1",
     at_sender: Within = lambda argv: argv,
     at_receiver: Within = lambda argv: argv,
-    ways: "dict[tuple[str, Side], int] | None" = None,
+    proxies: bool = False,
 ) -> Iterator[Stage]:
-    """All of it, once every receiver shows frames. `ways`: the ports to connect to, if others than
-    those that are bound."""
+    """All of it, once every receiver shows frames; with `proxies` all connections lead through one."""
     ports = {(pattern, side): free_port() for pattern in PATTERNS for side in SIDES}
-    ways = ways or ports
     insecure = [] if sender_host.startswith("127.") else ["--insecure"]
     with ExitStack() as stack:
         start = stack.enter_context(commands())
+        between: dict[tuple[str, Side], FaultProxy] = {}
+        if proxies:
+            for key, port in ports.items():
+                between[key] = stack.enter_context(FaultProxy(("127.0.0.1", port)))
+        ways = {key: proxy.port for key, proxy in between.items()} or ports
 
         def send(side: Side) -> Command:
             option, host, used = (
@@ -96,4 +101,4 @@ def stage(
         receivers = dict(zip(ports, stack.enter_context(showing), strict=True))
         for receiver in receivers.values():
             receiver.wait_for_frames()
-        yield Stage(senders, receivers, ports, send)
+        yield Stage(senders, receivers, ports, between, send)
