@@ -230,8 +230,9 @@ def test_answers_that_are_none(keep: Any) -> None:
             message: Packet | Status = status(number) if asked.get("status") else honest(number)
             number += not asked.get("status")
             it.socket.send_multipart([peer, b"", *wire.encode_answer(message, asked["id"], 0)])
-        until(lambda: len(taker.honest) == number)
-        assert taker.honest == list(range(number))
+        until(lambda: len(taker.honest) + receiver.stats.skipped == number)
+        assert taker.honest == sorted(set(taker.honest))
+        assert keep == "newest" or receiver.stats.skipped == 0
         # ROUTER and DEALER take an empty first part for the delimiter: two messages lose one.
         assert abs(receiver.stats.malformed - len(MALFORMED)) <= 3
 
@@ -289,7 +290,7 @@ def test_a_recorder_keeps_what_is_honest_and_nothing_that_is_malformed(tmp_path:
         until(
             lambda: (
                 _record(receiver, recorder)
-                and receiver.stats.received >= 2 * sent - len(MALFORMED) - 1100
+                and receiver.stats.received >= 2 * sent - len(MALFORMED) - 200
             )
         )
         _record(receiver, recorder, 0.5)
