@@ -214,7 +214,7 @@ def lies() -> dict[str, list[Packet | Status]]:
         "it has ended": [status(2, "ended", "so it is said", sender=SENDER)],
         "it gives no signal": [status(2, "no-signal", "\x1b[2J\n\u202emoc", sender=SENDER)],
         "statuses of a hundred runs": [
-            status(number, sender=f"run {number}") for number in range(1000)
+            status(number, sender=f"run {number}") for number in range(100)
         ],
     }
     found |= {
