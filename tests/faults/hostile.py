@@ -213,8 +213,8 @@ def lies() -> dict[str, list[Packet | Status]]:
         "a status of number 0": [status(0, sender=SENDER)],
         "it has ended": [status(2, "ended", "so it is said", sender=SENDER)],
         "it gives no signal": [status(2, "no-signal", "\x1b[2J\n\u202emoc", sender=SENDER)],
-        "statuses of a thousand runs": [
-            status(number, sender=f"run {number}") for number in range(1000)
+        "statuses of a hundred runs": [
+            status(number, sender=f"run {number}") for number in range(100)
         ],
     }
     found |= {

@@ -8,7 +8,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from framewire.app.web.access import Access
 from framewire.app.web.entrance import listen_for_viewers
 from framewire.app.web.running import Running
 from framewire.common import wire
-from framewire.common.errors import Closed, ReceiveTimeout
+from framewire.common.errors import ReceiveTimeout
 from framewire.common.frame import Packet, Status
 from framewire.common.listening import Address
 from framewire.common.recording import Recording
@@ -230,8 +230,9 @@ def test_answers_that_are_none(keep: Any) -> None:
             message: Packet | Status = status(number) if asked.get("status") else honest(number)
             number += not asked.get("status")
             it.socket.send_multipart([peer, b"", *wire.encode_answer(message, asked["id"], 0)])
-        until(lambda: len(taker.honest) == number)
-        assert taker.honest == list(range(number))
+        until(lambda: len(taker.honest) + receiver.stats.skipped == number)
+        assert taker.honest == sorted(set(taker.honest))
+        assert keep == "newest" or receiver.stats.skipped == 0
         # ROUTER and DEALER take an empty first part for the delimiter: two messages lose one.
         assert abs(receiver.stats.malformed - len(MALFORMED)) <= 3
 
@@ -286,13 +287,10 @@ def test_a_recorder_keeps_what_is_honest_and_nothing_that_is_malformed(tmp_path:
             sent += 1
             _record(receiver, recorder)
         it.send(honest(sent))
-        until(
-            lambda: (
-                _record(receiver, recorder)
-                and receiver.stats.received >= 2 * sent - len(MALFORMED) - 1100
-            )
-        )
-        _record(receiver, recorder, 0.5)
+        last = honest(0)
+        while not is_honest(last) or last.sequence < sent:
+            last = receiver.read_packet(DEADLINE_S)
+            recorder.write(last)
     files = sorted((tmp_path / "out").rglob("*.mkv"))
     assert [each.parent for each in files] == [tmp_path / "out" / TOPIC]
     with Recording(files[0]) as recording:
@@ -301,14 +299,11 @@ def test_a_recorder_keeps_what_is_honest_and_nothing_that_is_malformed(tmp_path:
         assert recording.damaged == 0
 
 
-def _record(receiver: Receiver, recorder: Recorder, timeout: float = 0.0) -> bool:
-    while True:
-        try:
-            recorder.write(receiver.read_packet(timeout))
-        except ReceiveTimeout:
-            return True
-        except Closed:
-            return False
+def _record(receiver: Receiver, recorder: Recorder) -> None:
+    """What has arrived."""
+    with suppress(ReceiveTimeout):
+        while True:
+            recorder.write(receiver.read_packet(0))
 
 
 def test_a_relay_passes_on_what_is_honest_and_nothing_that_is_malformed() -> None:

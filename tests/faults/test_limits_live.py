@@ -4,6 +4,7 @@ Those of single messages are tested where they are checked (common/test_wire.py,
 """
 
 import signal
+import time
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -92,13 +93,21 @@ def test_a_flood_of_topics_grows_nothing_behind_a_receiver() -> None:
     ):
         it.socket.recv()
         it.send(*(honest(0, topic=f"flood/{number}") for number in range(1024)))
-        until(lambda: len(relay.stats[1].topics) == 1024)
+        while len(relay.stats[1].topics) < 1024:
+            time.sleep(
+                0.3
+            )  # a snapshot of so many takes a tenth of a second: leave time for the rest
         before = settled_bytes()
         for sequence in range(4):
             it.send(*(honest(sequence, topic=f"more/{number}") for number in range(1000)))
             it.send(*(status(0, topic=f"more/{number}") for number in range(500)))
-        it.send(honest(1, topic="flood/7"))
-        until(lambda: any(p.topic == "flood/7" and p.sequence == 1 for p in taker.packets))
+        for sequence in range(1, 1000):  # a relay under load drops some; the stream goes on
+            it.send(honest(sequence, topic="flood/7"))
+            if any(each.topic == "flood/7" and each.sequence > 0 for each in taker.packets):
+                break
+            time.sleep(0.02)
+        else:
+            pytest.fail("nothing comes through any more")
         upstream, downstream = relay.stats
         assert (len(upstream.topics), len(downstream.topics)) == (1024, 1024)
         assert upstream.malformed == 6000
