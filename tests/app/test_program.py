@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -12,6 +13,7 @@ from framewire.app.program import main as start
 from framewire.common import output
 from framewire.common.output import Spout
 from framewire.common.signals import Signals
+from processes import until
 
 
 class Left(BaseException):
@@ -47,6 +49,12 @@ def _run() -> int:
     finally:
         assert Signals.current is not None
         Signals.current.close()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, Spout):
+                stream.close()
+        until(
+            lambda: not any(each.name.startswith("framewire-std") for each in threading.enumerate())
+        )
 
 
 @pytest.mark.parametrize(

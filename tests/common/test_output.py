@@ -97,6 +97,14 @@ def test_a_descriptor_that_does_not_block_is_waited_for(pipe: tuple[int, int]) -
     assert spout.drain(5)
 
 
+def test_once_it_is_closed_its_thread_ends(pipe: tuple[int, int]) -> None:
+    spout = Spout(pipe[1], "closing")
+    spout.write(LINE)
+    spout.close()
+    until(lambda: "closing" not in {each.name for each in threading.enumerate()}, 5)
+    spout.close()
+
+
 CLOSED = """
 import os
 from framewire.common.output import open_standard_streams

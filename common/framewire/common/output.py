@@ -26,7 +26,7 @@ class Spout(io.TextIOBase):
     """Text to a file descriptor, which a thread named `name` writes. Any thread may write.
 
     Whoever writes never waits: what has no room behind a reader that does not read is dropped, whole
-    lines at a time. `on_end` is called, by that thread, when nothing can be written any more: with None
+    lines at a time. `close` writes nothing more; the thread ends. `on_end` is called, by that thread, when nothing can be written any more: with None
     where nobody can read it (the other end of a pipe was closed), else with why, as on a full disk.
     """
 
@@ -71,6 +71,13 @@ class Spout(io.TextIOBase):
                 self._offer(whole + newline)
         return len(text)
 
+    def close(self) -> None:
+        """End the thread; what still waits is not written. May be called again."""
+        super().close()
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
     def flush(self) -> None:
         """Have the thread write what was written; does not wait for it."""
         with self._changed:
@@ -110,7 +117,9 @@ class Spout(io.TextIOBase):
         try:
             while True:
                 with self._changed:
-                    self._changed.wait_for(lambda: self._waiting)
+                    self._changed.wait_for(lambda: self._waiting or self._over)
+                    if self._over:
+                        return
                     data = self._waiting.popleft()
                 self._put(data)
         except OSError as error:
