@@ -9,7 +9,6 @@ from contextlib import closing, suppress
 import pytest
 
 from common.transport.meeting import DEADLINE_S, MAX_BYTES
-from faults.strangers import greeting
 from faults.zmtp import MORE, frame, greeting, message, ready
 from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.endpoint import Endpoint, parse_endpoint
@@ -263,8 +262,9 @@ def test_a_worker_that_talks_is_cut_and_leaves_nothing(waker: Waker) -> None:
         before = len(os.listdir("/dev/fd"))
         for empties in (3, 20_000):
             with socket.create_connection(("127.0.0.1", port)) as talker:
-                talker.sendall(greeting(b"PULL") + bytes(2 * empties))
-                until(lambda: count(pusher) == 1, waker, pusher)
+                talker.sendall(greeting() + ready(b"PULL"))
+                until(lambda: pusher.has_room, waker, pusher)
+                talker.sendall(bytes(2 * empties))
                 if empties > 10:
                     until(lambda: not is_open(talker), waker, pusher)
             until(lambda: count(pusher) == 0, waker, pusher)
