@@ -8,7 +8,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-__all__ = ["SAYINGS", "SERVICES", "Service", "announced", "greeting", "oversized", "says"]
+from faults.zmtp import frame, greeting, ready
+
+__all__ = ["SAYINGS", "SERVICES", "Service", "announced", "handshake", "oversized", "says"]
 
 Serve = Callable[[socket.socket], None]
 
@@ -55,30 +57,24 @@ class Service:
                 connection.shutdown(socket.SHUT_RDWR)
 
 
-# -- what a peer of ZeroMQ says (https://rfc.zeromq.org/spec/23/) -------------------------------------
+# -- what a peer of ZeroMQ says -----------------------------------------------------------------------
 
 
-def greeting(kind: bytes) -> bytes:
-    """Greeting and handshake of a socket of that kind, without keys."""
-    ready = b"\x05READY\x0bSocket-Type" + len(kind).to_bytes(4, "big") + kind
-    signature = b"\xff" + bytes(8) + b"\x7f"
-    return signature + b"\3\0" + b"NULL".ljust(20, b"\0") + bytes(32) + _frame(4, ready)
-
-
-def _frame(flags: int, body: bytes) -> bytes:
-    return bytes((flags, len(body))) + body
+def handshake(kind: bytes) -> bytes:
+    """Of a socket of that kind, without keys."""
+    return greeting() + ready(kind)
 
 
 def announced(kind: bytes) -> bytes:
     """The same, and the head of a message of an exabyte."""
-    return greeting(kind) + b"\2" + (1 << 60).to_bytes(8, "big")
+    return handshake(kind) + frame(b"", size=1 << 60)
 
 
 def oversized(kind: bytes, size: int) -> Serve:
     """Send a message that is really so large."""
 
     def serve(connection: socket.socket) -> None:
-        connection.sendall(greeting(kind) + b"\2" + size.to_bytes(8, "big"))
+        connection.sendall(handshake(kind) + frame(b"", size=size))
         for _ in range(0, size, _PART_BYTES):
             connection.sendall(bytes(_PART_BYTES))
         connection.recv(1)
@@ -114,7 +110,7 @@ def _echo(connection: socket.socket) -> None:
 
 def _slow(connection: socket.socket) -> None:
     """A handshake, byte by byte."""
-    for byte in greeting(b"PUB"):
+    for byte in handshake(b"PUB"):
         connection.sendall(bytes((byte,)))
         time.sleep(0.2)
 
@@ -127,8 +123,8 @@ SAYINGS: dict[str, bytes] = {
     "zeros": bytes(5000),
     "nothing": b"",
     "exabyte": announced(b"SUB"),
-    "wrong kind": greeting(b"PAIR"),
-    "a worker that talks": greeting(b"PULL") + bytes(4000),
+    "wrong kind": handshake(b"PAIR"),
+    "a worker that talks": handshake(b"PULL") + bytes(4000),
     "ZMTP 1.0": b"\1\0" * 2500,
 }
 """What clients say that are none of ours."""

@@ -11,7 +11,8 @@ import pytest
 
 from faults.observing import cpu_s, descriptors, resident_bytes
 from faults.showing import Receiving, program, showing
-from faults.strangers import greeting
+from faults.strangers import handshake
+from faults.zmtp import greeting
 from framewire.common.endpoint import PATTERNS
 from processes import Start, until
 
@@ -91,7 +92,7 @@ def test_silent_connections_keep_nobody_out(framewire: Start, says: str) -> None
     sender = framewire("send", "pattern:320x240@15", *addresses, "--json", within=few_descriptors)
     endpoints = sender.event("ready")["endpoints"]
     ports = [int(each.rpartition(":")[2]) for each in endpoints]
-    words = {"nothing": b"", "its greeting": greeting(b"SUB")[:64], "a handshake": greeting(b"SUB")}
+    words = {"nothing": b"", "its greeting": greeting(), "a handshake": handshake(b"SUB")}
     with ExitStack() as stack:
         served = stack.enter_context(program(*(Receiving((each,)) for each in endpoints)))
         for each in served:
@@ -123,7 +124,7 @@ def test_who_subscribes_reads_nothing_and_resets_leaves_nothing(
     endpoint = sender.endpoint()
     port = int(endpoint.rpartition(":")[2])
     subscription, request = b"\0\1\1", b"\1\0\0\0"
-    words = greeting(_KIND[pattern])
+    words = handshake(_KIND[pattern])
     words += {"pub-sub": subscription, "req-rep": 8 * request, "push-pull": b""}[pattern]
     with showing(endpoint) as served:
         served.wait_for_frames()

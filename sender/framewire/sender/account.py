@@ -34,8 +34,8 @@ class SenderStats:
 
     topics: dict[str, TopicSent]
     receivers: int
-    """Who listens now: subscriptions of pub-sub (a receiver of three topics counts as three), those
-    who asked in the last seconds, and one for all who share work."""
+    """Who listens now: connections that subscribed (over inproc: subscriptions), those who asked in the
+    last seconds, and one for all who share work. Who is gone counts no more."""
     encoded: int
     """Encodings; frames that are JPEG already take none."""
     encode_ms: tuple[float, float]

@@ -92,6 +92,16 @@ def test_who_is_allowed_comes_in_and_gets_frames(folder: Path, opened: ExitStack
     assert take(1, sub.receive, pub, sub) == [FRAME]
 
 
+def test_sockets_without_keys_meet_beside_those_that_have_some(
+    folder: Path, opened: ExitStack
+) -> None:
+    """libzmq asks the handler about those, too, once there is one in the process."""
+    keyed = publisher(opened)
+    plain = opened.enter_context(closing(Publisher([bindable("tcp://127.0.0.1:*")], [])))
+    assert comes_in(plain, _subscriber(opened, plain, None), within_s=DEADLINE_S)
+    assert not comes_in(keyed, _subscriber(opened, keyed, None))
+
+
 @pytest.mark.parametrize("who", ["other key", "no key", "wrong server"])
 def test_who_is_not_allowed_does_not(folder: Path, opened: ExitStack, who: str) -> None:
     pub = publisher(opened)

@@ -12,7 +12,15 @@ from common.transport.meeting import DEADLINE_S, MAX_BYTES
 from faults.zmtp import MORE, frame, greeting, message, ready
 from framewire.common.clock import NS, monotonic_ns, pause
 from framewire.common.endpoint import Endpoint, parse_endpoint
-from framewire.common.transport import Dialogue, Publisher, Socket, Subscriber, Waker, connections
+from framewire.common.transport import (
+    Dialogue,
+    Publisher,
+    Pusher,
+    Socket,
+    Subscriber,
+    Waker,
+    connections,
+)
 from framewire.common.transport import wait as wait_for
 
 ANYWHERE = parse_endpoint("tcp://127.0.0.1:*", bind=True)
@@ -245,3 +253,27 @@ def test_wrong_sockets_meet(waker: Waker, publisher: Publisher) -> None:
             pause(0.01)
         assert publisher.peers == 0
         assert not dealer.connected
+
+
+def test_a_worker_that_talks_is_cut_and_leaves_nothing(waker: Waker) -> None:
+    """What it says is read by nobody: libzmq must not wait for that before it sees the end."""
+    with closing(Pusher((parse_endpoint("push-pull+tcp://127.0.0.1:*", bind=True),), ())) as pusher:
+        port = int(pusher.endpoints[0].rpartition(":")[2])
+        before = len(os.listdir("/dev/fd"))
+        for empties in (3, 20_000):
+            with socket.create_connection(("127.0.0.1", port)) as talker:
+                talker.sendall(greeting() + ready(b"PULL"))
+                until(lambda: pusher.has_room, waker, pusher)
+                talker.sendall(bytes(2 * empties))
+                if empties > 10:
+                    until(lambda: not is_open(talker), waker, pusher)
+            until(lambda: count(pusher) == 0, waker, pusher)
+        until(lambda: len(os.listdir("/dev/fd")) == before, waker, pusher)
+
+
+def test_zmtp_1_is_refused_and_leaves_nothing(publisher: Publisher, waker: Waker) -> None:
+    before = len(os.listdir("/dev/fd"))
+    with call(publisher) as old:
+        old.sendall(b"\1\0" * 2500)
+        until(lambda: not is_open(old), waker, publisher)
+    until(lambda: len(os.listdir("/dev/fd")) == before, waker, publisher)
