@@ -283,7 +283,8 @@ def test_ctrl_c_in_a_terminal_reaches_the_demo_only(framewire: Start) -> None:
         "--json",
         within=lambda argv: ["setsid", "-w", *argv],
     )
-    demo.event("figures")
+    while not demo.event("figures")["received"]:
+        pass
     group = _group_of_the_demo(demo)
     os.killpg(group, signal.SIGINT)
     assert demo.event("summary")["received"] > 0

@@ -226,7 +226,7 @@ def get(url: str) -> tuple[int, str]:
 
 
 def test_the_reason_reaches_everybody(framewire: Start, tmp_path: Path) -> None:
-    reason = "it gives no picture for 2 s"
+    reasons = ("it gives no picture for 2 s", "it opens, but gives no picture for 2 s")
     with FakeCamera(framewire, tmp_path / "control") as camera:
         site = Website(framewire, camera.endpoint)
         until(lambda: get(f"{site.url}healthz")[0] == 200)
@@ -240,12 +240,13 @@ def test_the_reason_reaches_everybody(framewire: Start, tmp_path: Path) -> None:
 
         until(lambda: stream()["state"] == "no-signal")
         assert time.monotonic() - begun < LIMIT_S
-        assert stream()["reason"] == reason
-        assert get(f"{site.url}healthz") == (503, f"cam: no-signal, {reason}\n")
+        assert stream()["reason"] in reasons
+        assert get(f"{site.url}healthz") in [(503, f"cam: no-signal, {each}\n") for each in reasons]
         once = framewire("stats", camera.endpoint, "--once", "--json")
         assert once.wait() == 0
         figures = next(e for e in once.rest() if e.get("topic") == "cam")
-        assert (figures["state"], figures["reason"]) == ("no-signal", reason)
+        assert figures["state"] == "no-signal"
+        assert figures["reason"] in reasons
         gone_in(camera)
 
 

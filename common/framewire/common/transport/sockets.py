@@ -38,8 +38,9 @@ _COMMON: Mapping[int, int] = {
     zmq.TCP_KEEPALIVE_CNT: _KEEPALIVE_COUNT,
     zmq.TCP_MAXRT: 5000,
     zmq.RECONNECT_IVL: 100,
-    # Doubling from 100 ms to 2 s could by itself miss "frames again within two seconds".
-    zmq.RECONNECT_IVL_MAX: 1000,
+    # Doubling from 100 ms to 2 s could by itself miss "frames again within two seconds", and 1 s that
+    # the newest is there a second after a receiver that was stopped goes on.
+    zmq.RECONNECT_IVL_MAX: 500,
     zmq.CONNECT_TIMEOUT: 2000,
 }
 
