@@ -42,8 +42,8 @@ class Heard:
     told_s: float = 0.0
     """When it told of it at all."""
     agreed_s: float = 0.0
-    """When last its own books and the receiver's said the same: they do not whenever a frame is on its
-    way from one to the other."""
+    """When last its own books and the receiver's said the same: they may not where a frame is on its
+    way from one to the other, which shows what was lost."""
 
     def take(self, figures: dict[str, Any]) -> None:
         self.told_s = time.monotonic()
@@ -51,7 +51,7 @@ class Heard:
             self.grew_s = self.told_s
         self.figures = figures
         own = figures.get("own_received"), figures.get("own_lost")
-        if own == (figures["received"], figures["lost"]) or not self.agreed_s:
+        if own == (figures.get("delivered"), figures["lost"]) or not self.agreed_s:
             self.agreed_s = self.told_s
 
 
