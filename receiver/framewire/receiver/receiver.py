@@ -27,12 +27,12 @@ from framewire.common.keyfile import StrPath
 from framewire.common.keys import open_keys
 from framewire.common.mailbox import Mailbox
 from framewire.common.request import MOST_TOPICS
-from framewire.common.stats import Quantiles, Throttle
 from framewire.common.topic import check_topic, wire_topic
 from framewire.common.transport import TICK_MS, Shortage, Waker, wait
-from framewire.receiver.account import ReceiverStats, TopicAccount
+from framewire.receiver.account import ReceiverStats
 from framewire.receiver.ahead import Ahead, Begun
 from framewire.receiver.decoder import decode
+from framewire.receiver.ledger import Ledger
 from framewire.receiver.links import Link, Want, open_link
 from framewire.receiver.links.steering import Steering
 
@@ -45,7 +45,6 @@ Keep = Literal["newest", "all"]
 _QUEUE_BYTES = 256 << 20
 _ENOUGH_BYTES = 32 << 20  # of every frame that is asked for, this much waits here at most
 _STATUS_BYTES = 500
-_SAID_ONCE = 16  # complaints that are not repeated; a peer must not fill memory with them
 _BURST = 32  # messages from one socket before the next has its turn
 _JOIN_S = 5.0
 
@@ -133,13 +132,7 @@ class Receiver(Closing):
         self._timeout = timeout
         self._limits = limits
         self._statuses = statuses
-        self._lock = threading.Lock()
-        self._topics: dict[str, TopicAccount] = {}
-        self._ages = Quantiles()
-        self._malformed = 0
-        self._complaints = Throttle()
-        self._losses = Throttle()
-        self._said_once: set[str] = set()
+        self._ledger = Ledger(limits.topics)
         self._newest = keep == "newest"
         self._listeners: set[Callable[[], None]] = set()
         self._packets: Mailbox[Packet | Status] = Mailbox(
@@ -150,6 +143,7 @@ class Receiver(Closing):
         )
         self._ahead = Ahead(self._packets, self._decode)
         self._waker = Waker()
+        self._selecting = threading.Lock()
         self._to_select: frozenset[bytes] | None = None
         self._asked_for = tuple(self._selected)
         """What answers may be of: also what was asked for until now."""
@@ -195,11 +189,7 @@ class Receiver(Closing):
     def stats(self) -> ReceiverStats:
         """A snapshot of the figures so far; takes some 0.05 ms for each topic."""
         self._home.check()
-        now_ns = monotonic_ns()
-        with self._lock:
-            topics = {name: topic.snapshot(now_ns) for name, topic in self._topics.items()}
-            p50, p95 = self._ages(0.5, 0.95)
-            return ReceiverStats(topics, self._malformed, (p50, p95))
+        return self._ledger.snapshot()
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames until `close`; each array is new, writable and the caller's own.
@@ -265,18 +255,18 @@ class Receiver(Closing):
             try:
                 frame = begun.frame() if begun else self._decode(packet)
             except JpegError as error:
-                self._refuse(f"{packet.topic}: {error}")
+                self._ledger.refuse(f"{packet.topic}: {error}")
                 if deadline_ns is not None:
                     seconds = max(0.0, (deadline_ns - monotonic_ns()) / NS)
                 continue
             frame = Frame(frame.image, frame.header, wall_ns())
-            self._delivered(frame.topic, frame.age_ms)
+            self._ledger.deliver(frame.topic, frame.age_ms)
             return frame
 
     def read_packet(self, timeout: float | None = None) -> Packet:
         """The next packet, still encoded; as `read` otherwise."""
         packet = _received(self._next(timeout))
-        self._delivered(packet.topic, packet.age_ms)
+        self._ledger.deliver(packet.topic, packet.age_ms)
         return packet
 
     def messages(self, timeout: float | None = None) -> Iterator[Packet | Status]:
@@ -292,7 +282,7 @@ class Receiver(Closing):
                 return
             if isinstance(message, Packet):
                 message = _received(message)
-                self._delivered(message.topic, message.age_ms)
+                self._ledger.deliver(message.topic, message.age_ms)
             yield message
 
     def select(self, prefixes: Iterable[bytes]) -> None:
@@ -302,7 +292,7 @@ class Receiver(Closing):
         none, nothing is taken and nothing asked for.
         """
         self._home.check()
-        with self._lock:
+        with self._selecting:
             self._to_select = frozenset(prefixes)
         self._waker.wake()
 
@@ -370,11 +360,6 @@ class Receiver(Closing):
         for tell in tuple(self._listeners):
             tell()
 
-    def _delivered(self, name: str, age_ms: float) -> None:
-        with self._lock:
-            self._topics[name].deliver(age_ms)
-            self._ages.add(age_ms)
-
     # -- the receiving thread -----------------------------------------------------------------
 
     def _run(self) -> None:
@@ -417,11 +402,11 @@ class Receiver(Closing):
                     return
                 message = wire.decode(parts, self._limits)
             except MemoryError:
-                self._refuse("there is no memory for it")
+                self._ledger.refuse("there is no memory for it")
             except VersionError as error:
-                self._refuse(str(error), once=True)
+                self._ledger.refuse(str(error), once=True)
             except ProtocolError as error:
-                self._refuse(str(error))
+                self._ledger.refuse(str(error))
             link.took(message, monotonic_ns())
             if message is not None and self._is_wanted(message.topic, link):
                 self._take(message, link)
@@ -429,7 +414,7 @@ class Receiver(Closing):
     def _step(self, began_ns: int) -> int | None:
         """Let every link do what is due; when the next thing is."""
         now_ns = monotonic_ns()
-        with self._lock:
+        with self._selecting:
             selected, self._to_select = self._to_select, None
         if selected is not None:
             self._take_others(selected)
@@ -447,11 +432,7 @@ class Receiver(Closing):
             link.select(selected)
         if any(link.asks or link.is_work for link in self._links):
             return  # who asks goes on where it was
-        with self._lock:
-            for name, topic in self._topics.items():
-                part = wire_topic(name)
-                if part.startswith(tuple(selected)) and not part.startswith(tuple(before)):
-                    topic.gaps.rejoin()
+        self._ledger.rejoin(selected, before)
 
     def _has_room(self, link: Link) -> bool:
         if link.is_work:
@@ -459,38 +440,30 @@ class Receiver(Closing):
         return self._newest or self._packets.weight < _ENOUGH_BYTES
 
     def _take(self, message: Packet | Status, link: Link) -> None:
-        now_ns, partial = monotonic_ns(), link.partial
-        with self._lock:
-            topic = self._topics.setdefault(message.topic, TopicAccount())
-            missing: int | None
-            if isinstance(message, Status):
-                missing = topic.hear(message, now_ns, partial=partial, marks=not link.asks)
-            else:
-                missing = topic.take(message, now_ns, partial=partial)
+        partial = link.partial
+        if isinstance(message, Status):
+            missing = self._ledger.hear(message, partial=partial, marks=not link.asks)
+        else:
+            missing = self._ledger.take(message, partial=partial)
         if missing and not self._newest and not partial:
             first, last = message.sequence - missing, message.sequence - 1
-            self._tell_loss(message.topic, first, last)
+            self._ledger.tell_loss(message.topic, first, last)
         if isinstance(message, Packet) and missing is not None:
-            self._keep(message, topic, link)
+            self._keep(message, link)
         elif isinstance(message, Status) and self._statuses:
             self._packets.put(message)
 
-    def _keep(self, packet: Packet, topic: TopicAccount, link: Link) -> None:
+    def _keep(self, packet: Packet, link: Link) -> None:
         header = packet.header
         key = (header.topic, header.sender, header.sequence) if link.is_work else header.topic
-        late = self._newest and not link.is_work and topic.is_late
+        late = self._newest and not link.is_work and self._ledger.is_late(packet.topic)
         crowded = self._newest and self._packets.weight + packet.weight > _QUEUE_BYTES
         if (
             late
             or (crowded and self._packets.weight)
             or self._packets.put(packet, key=key) is not None
         ):
-            with self._lock:
-                topic.skipped += 1
-
-    def _tell_loss(self, topic: str, first: int, last: int) -> None:
-        if self._losses(monotonic_ns()):
-            _log.warning("%s: %d frame(s) lost, %d to %d", topic, last - first + 1, first, last)
+            self._ledger.skip(packet.topic)
 
     def _is_wanted(self, name: str, link: Link) -> bool:
         """Whether a topic was asked for, and there are figures of it or room for them.
@@ -498,22 +471,12 @@ class Receiver(Closing):
         ZeroMQ sees to subscriptions, and work is taken whatever it is. Only this thread adds any.
         """
         if link.asks and not wire_topic(name).startswith(self._asked_for):
-            self._refuse(f"an answer of {name}, which was not asked for")
+            self._ledger.refuse(f"an answer of {name}, which was not asked for")
             return False
-        if name in self._topics or len(self._topics) < self._limits.topics:
+        if self._ledger.has_room_for(name):
             return True
-        self._refuse(f"more than {self._limits.topics} topics: {name} is refused")
+        self._ledger.refuse(f"more than {self._limits.topics} topics: {name} is refused")
         return False
-
-    def _refuse(self, reason: str, *, once: bool = False) -> None:
-        """Count a message that is none, and say so: now and then, or once for all."""
-        with self._lock:
-            self._malformed += 1
-            said = 0 if reason in self._said_once else self._complaints(monotonic_ns())
-            if once and said and len(self._said_once) < _SAID_ONCE:
-                self._said_once.add(reason)
-        if said:
-            _log.warning("refused %d message(s): %s", said, reason)
 
 
 def _received(packet: Packet) -> Packet:
