@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -218,6 +219,8 @@ def test_a_process_that_cannot_be_killed_is_told(
     capture.open(GOING_ON)
     with monkeypatch.context() as stuck:
         stuck.setattr(subprocess.Popen, "kill", lambda process: None)
+        assert capture.pid is not None
+        os.kill(capture.pid, signal.SIGSTOP)  # nor does it end by itself
         capture.close()
         with pytest.raises(SourceError, match=r"capture process \d+ cannot be killed"):
             capture.open(GOING_ON)
