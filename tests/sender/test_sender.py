@@ -173,6 +173,7 @@ def test_the_encoding_time_is_in_milliseconds(
         assert out.wait_for_receivers(timeout=DEADLINE_S)
         assert np.isnan(out.stats.encode_ms).all()
         out.send(chart(0))
+        listener.until_packets(1)  # two that wait are encoded side by side
         out.send(chart(1))
         packets = listener.until_packets(2)
         assert [p.header.encode_us for p in packets] == [4000, 6000]

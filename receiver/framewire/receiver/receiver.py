@@ -189,7 +189,7 @@ class Receiver(Closing):
     def stats(self) -> ReceiverStats:
         """A snapshot of the figures so far; takes some 0.05 ms for each topic."""
         self._home.check()
-        return self._ledger.snapshot()
+        return self._ledger.snapshot(monotonic_ns())
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames until `close`; each array is new, writable and the caller's own.
@@ -255,7 +255,7 @@ class Receiver(Closing):
             try:
                 frame = begun.frame() if begun else self._decode(packet)
             except JpegError as error:
-                self._ledger.refuse(f"{packet.topic}: {error}")
+                self._ledger.refuse(f"{packet.topic}: {error}", monotonic_ns())
                 if deadline_ns is not None:
                     seconds = max(0.0, (deadline_ns - monotonic_ns()) / NS)
                 continue
@@ -402,11 +402,11 @@ class Receiver(Closing):
                     return
                 message = wire.decode(parts, self._limits)
             except MemoryError:
-                self._ledger.refuse("there is no memory for it")
+                self._ledger.refuse("there is no memory for it", monotonic_ns())
             except VersionError as error:
-                self._ledger.refuse(str(error), once=True)
+                self._ledger.refuse(str(error), monotonic_ns(), once=True)
             except ProtocolError as error:
-                self._ledger.refuse(str(error))
+                self._ledger.refuse(str(error), monotonic_ns())
             link.took(message, monotonic_ns())
             if message is not None and self._is_wanted(message.topic, link):
                 self._take(message, link)
@@ -440,14 +440,14 @@ class Receiver(Closing):
         return self._newest or self._packets.weight < _ENOUGH_BYTES
 
     def _take(self, message: Packet | Status, link: Link) -> None:
-        partial = link.partial
+        now_ns, partial = monotonic_ns(), link.partial
         if isinstance(message, Status):
-            missing = self._ledger.hear(message, partial=partial, marks=not link.asks)
+            missing = self._ledger.hear(message, now_ns, partial=partial, marks=not link.asks)
         else:
-            missing = self._ledger.take(message, partial=partial)
+            missing = self._ledger.take(message, now_ns, partial=partial)
         if missing and not self._newest and not partial:
             first, last = message.sequence - missing, message.sequence - 1
-            self._ledger.tell_loss(message.topic, first, last)
+            self._ledger.tell_loss(message.topic, first, last, now_ns)
         if isinstance(message, Packet) and missing is not None:
             self._keep(message, link)
         elif isinstance(message, Status) and self._statuses:
@@ -471,11 +471,13 @@ class Receiver(Closing):
         ZeroMQ sees to subscriptions, and work is taken whatever it is. Only this thread adds any.
         """
         if link.asks and not wire_topic(name).startswith(self._asked_for):
-            self._ledger.refuse(f"an answer of {name}, which was not asked for")
+            self._ledger.refuse(f"an answer of {name}, which was not asked for", monotonic_ns())
             return False
         if self._ledger.has_room_for(name):
             return True
-        self._ledger.refuse(f"more than {self._limits.topics} topics: {name} is refused")
+        self._ledger.refuse(
+            f"more than {self._limits.topics} topics: {name} is refused", monotonic_ns()
+        )
         return False
 
 
