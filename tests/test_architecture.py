@@ -42,6 +42,7 @@ PURE = (
     )),
     *(f"{_SINKS}/{name}.py" for name in ("events", "plan", "retention", "ring", "segments")),
     "app/framewire/app/web/playing.py",
+    "receiver/framewire/receiver/wishes.py",
 )  # fmt: skip
 NS = "framewire.common.clock.NS"  # a number, no clock
 IMPURE_IMPORTS = {"threading", "socket", "zmq", "av", "cv2", "subprocess", "logging", "os"}

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Literal
 
 from framewire.common import wire
@@ -26,21 +26,18 @@ from framewire.common.jpeg_scaled import factor_of
 from framewire.common.keyfile import StrPath
 from framewire.common.keys import open_keys
 from framewire.common.mailbox import Mailbox
-from framewire.common.request import MOST_TOPICS
-from framewire.common.topic import check_topic, wire_topic
+from framewire.common.topic import wire_topic
 from framewire.common.transport import TICK_MS, Shortage, Waker, wait
 from framewire.receiver.account import ReceiverStats
 from framewire.receiver.ahead import Ahead, Begun
 from framewire.receiver.decoder import decode
 from framewire.receiver.ledger import Ledger
 from framewire.receiver.links import Link, Want, open_link
-from framewire.receiver.links.steering import Steering
+from framewire.receiver.wishes import Keep, check_asking, prefixes_of
 
 __all__ = ["Keep", "Receiver"]
 
 _log = logging.getLogger("framewire.receiver")
-
-Keep = Literal["newest", "all"]
 
 _QUEUE_BYTES = 256 << 20
 _ENOUGH_BYTES = 32 << 20  # of every frame that is asked for, this much waits here at most
@@ -124,11 +121,11 @@ class Receiver(Closing):
         if statuses and keep != "all":
             raise UsageError("statuses have their place among all frames: use keep='all' with them")
         patterns = {endpoint.pattern for endpoint in (*to_bind, *to_connect)}
-        _check_asking(patterns, keep, quality, scale, credits)
+        check_asking(patterns, keep, quality, scale, credits)
         asks_scale = keep == "newest" and patterns == {"req-rep"}
         self._decode_scale = 1.0 if asks_scale or scale is None else 1 / factor_of(scale)
         self._gray = gray
-        self._selected = _prefixes(topics)
+        self._selected = prefixes_of(topics)
         self._timeout = timeout
         self._limits = limits
         self._statuses = statuses
@@ -490,29 +487,3 @@ def _weight(message: Packet | Status) -> int:
     if isinstance(message, Packet):
         return message.weight
     return _STATUS_BYTES + len(message.reason)
-
-
-def _prefixes(topics: str | Iterable[str] | None) -> frozenset[bytes]:
-    if topics is None:
-        return frozenset()
-    names = (topics,) if isinstance(topics, str) else tuple(topics)
-    if len(names) > MOST_TOPICS:
-        raise UsageError(
-            f"{len(names)} topics are too many to name, at most {MOST_TOPICS}: name one above them"
-        )
-    return frozenset(wire_topic(check_topic(name)) for name in names) or frozenset((b"",))
-
-
-def _check_asking(
-    patterns: Collection[str],
-    keep: Keep,
-    quality: int | Literal["auto"] | None,
-    scale: float | None,
-    credits: int | None,
-) -> None:
-    """Whether these can be asked for; `UsageError` says why not."""
-    Steering(quality=quality, scale=scale, credits=credits)
-    if "req-rep" not in patterns and (quality, credits) != (None, None):
-        raise UsageError("quality and credits are asked of a sender: use a req-rep endpoint")
-    if keep == "all" and quality is not None:
-        raise UsageError("quality is for the newest frame: all frames come as they were sent")
