@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from faults.observing import descriptors, resident_bytes, threads
+from faults.observing import resident_bytes, threads
 
 __all__ = ["Growth", "Sample", "growth", "measure", "waits"]
 
@@ -23,6 +23,8 @@ class Sample:
     age_s: float
     resident_mb: float
     descriptors: int
+    """Besides recordings: the web viewer keeps open what it showed last, and more of them as there are
+    more, up to 32 (`framewire.app.web.loans`)."""
     threads: int
 
 
@@ -42,9 +44,17 @@ class Growth:
 def measure(pid: int, age_s: float) -> Sample | None:
     """None for a process that has gone."""
     try:
-        return Sample(age_s, resident_bytes(pid) / 1e6, descriptors(pid), threads(pid))
+        return Sample(age_s, resident_bytes(pid) / 1e6, _descriptors(pid), threads(pid))
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def _descriptors(pid: int) -> int:
+    counted = 0
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            counted += each.readlink().suffix != ".mkv"
+    return counted
 
 
 def waits(pid: int) -> dict[int, float]:

@@ -1,6 +1,9 @@
 """Tests of soak.measures."""
 
-from soak.measures import Sample, growth
+import os
+from pathlib import Path
+
+from soak.measures import Sample, growth, measure
 
 
 def life(slope_mb_per_min: float, *, lasts_s: int = 300, peak_mb: float = 0.0) -> list[Sample]:
@@ -36,3 +39,12 @@ def test_a_short_life_is_not_judged() -> None:
     grown = growth(life(6.0, lasts_s=60))
     assert grown
     assert not grown.judged
+
+
+def test_recordings_that_are_open_are_not_counted(tmp_path: Path) -> None:
+    before = measure(os.getpid(), 0)
+    with open(tmp_path / "a.mkv", "wb"), open(tmp_path / "b.txt", "wb"):
+        meanwhile = measure(os.getpid(), 0)
+    assert before
+    assert meanwhile
+    assert meanwhile.descriptors == before.descriptors + 1
