@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from threading import Thread
@@ -36,14 +37,19 @@ def test_frames_through_a_pipe(tmp_path: Path, make_clip: "MakeClip", name: str)
     clip = Path(make_clip(tmp_path / "clip.mkv", range(0, 2000, 20), muxer="matroska"))
     pipe = tmp_path / name
     os.mkfifo(pipe)
-    writing = Thread(target=lambda: pipe.write_bytes(clip.read_bytes()), daemon=True)
-    writing.start()
+
+    def write() -> None:
+        """Again and again: of frames that come all at once the newest is taken, and there may be no three."""
+        with suppress(BrokenPipeError):
+            while True:
+                pipe.write_bytes(clip.read_bytes())
+
+    Thread(target=write, daemon=True).start()
     with open_source(str(pipe)) as source:
         assert isinstance(source, PipeSource)
         assert (source.name, source.live, source.encoded) == ("yard", True, False)
         numbers = [read_number(frame.image) for frame in islice(source, 3)]
-    assert None not in numbers
-    assert numbers == sorted(numbers, key=lambda number: number or 0)
+    assert set(numbers) <= set(range(100))
 
 
 def test_options_that_it_cannot_take(tmp_path: Path) -> None:
