@@ -218,7 +218,6 @@ class Connections:
         descriptor = _descriptor(message)
         if descriptor is None:
             return
-        self._unfinished.whole(descriptor)
         if self._crowd.subscribed(descriptor, 1 if begins else -1) > most:
             peer = self._crowd.peers[descriptor]
             self._complain(peer.address, f"it has more than {most} subscriptions")
